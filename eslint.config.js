@@ -14,7 +14,7 @@ const LAYERS = {
   },
   activities: { folders: ['domain', 'platform'] },
   worker: { folders: ['domain', 'platform', 'workflows', 'activities'] },
-  api: { folders: ['domain', 'workflows (types)', 'activities (types)'] },
+  api: { folders: ['domain'] },
   simulator: { folders: [] },
   scripts: { folders: ['domain'] },
 };

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { commandIdSchema, externalId } from './identifiers.js';
+import { monitorMode } from './session.js';
+
+/** What a caller may ask of a running session. */
+export const commandAction = z.enum(['barge', 'whisper', 'silent', 'stop']);
+export type CommandAction = z.infer<typeof commandAction>;
+
+/**
+ * Where a command stands. `accepted` and `queued` are under way; the others are final.
+ * `rejected`: the platform or the session's state said no. `failed`: it could not be carried out.
+ * `cancelled`: the session ended, or its supervisor changed their mind, first.
+ */
+export const commandStatus = z.enum([
+  'accepted',
+  'queued',
+  'applied',
+  'rejected',
+  'expired',
+  'superseded',
+  'cancelled',
+  'failed',
+]);
+export type CommandStatus = z.infer<typeof commandStatus>;
+export type FinalCommandStatus = Exclude<CommandStatus, 'accepted' | 'queued'>;
+
+export function isFinal(status: CommandStatus): status is FinalCommandStatus {
+  return status !== 'accepted' && status !== 'queued';
+}
+
+/** Free text that goes to the audit trail. */
+const reasonText = z.string().max(500);
+
+/** Longest `maxDurationSeconds`, and the default: no call lasts longer, and every wait has a limit. */
+export const MAX_DURATION_SECONDS = 86_400;
+
+/**
+ * What `monitoringSession` is started with, by REST and by direct starters alike.
+ * `mode` is what the session goes to once active (default silent).
+ */
+export const startSessionInput = z.strictObject({
+  interactionId: externalId,
+  supervisorId: externalId,
+  mediaServerGroupId: externalId.optional(),
+  mode: monitorMode.optional(),
+  maxDurationSeconds: z.int().min(1).max(MAX_DURATION_SECONDS).optional(),
+  reason: reasonText.optional(),
+});
+export type StartSessionInput = z.infer<typeof startSessionInput>;
+
+/** The payload of the signals `barge`, `whisper`, `silent` and `stop`. Without a `commandId` the session makes one up. */
+export const commandSignal = z.strictObject({
+  commandId: commandIdSchema.optional(),
+  /** Who asked, for the audit trail. */
+  actor: z.string().min(1).max(256).optional(),
+  reason: reasonText.optional(),
+});
+export type CommandSignal = z.infer<typeof commandSignal>;
+
+/** The body of `POST /v1/sessions/{sessionId}/commands`. */
+export const commandRequest = z.strictObject({
+  action: commandAction,
+  reason: reasonText.optional(),
+  /** The session that is meant, if the same supervisor may have started another on this interaction since. */
+  runId: z.string().min(1).max(64).optional(),
+});
+export type CommandRequest = z.infer<typeof commandRequest>;
+
+/** A command as REST answers it. `reason` is the outcome's code, such as `barge.conflict`. */
+export const commandResource = z.object({
+  commandId: z.string(),
+  action: z.union([commandAction, z.literal('start')]),
+  status: commandStatus,
+  reason: z.string().optional(),
+  position: z.int().positive().optional(),
+  expiresAt: z.iso.datetime().optional(),
+  conflictingMonitorSessionId: z.string().optional(),
+});
+export type CommandResource = z.infer<typeof commandResource>;
+
+/**
+ * The session's own first two commands, so that a start and its initial mode have an outcome like any other. The `~`
+ * keeps them apart from every id that a caller can choose.
+ */
+export const START_COMMAND_ID = '~start';
+export const INITIAL_MODE_COMMAND_ID = '~mode';
+
+/** Longest that `awaitCommand` and `Prefer: wait` hold an answer, ms. */
+export const AWAIT_LIMIT_MS = 30_000;
+
+/** The update `awaitCommand`: answers when the command has its outcome, or after `waitMs` with what it is by then. */
+export const awaitCommandInput = z.strictObject({
+  commandId: z.string().min(1).max(128),
+  waitMs: z.int().min(0).max(AWAIT_LIMIT_MS),
+});
+export type AwaitCommandInput = z.infer<typeof awaitCommandInput>;

@@ -1,0 +1,48 @@
+/**
+ * Every code that Earshot itself answers or fails with: REST problems, workflow and activity failures, command outcomes
+ * and logs use the same ones, and they never change their meaning.
+ */
+
+/** `code` of a REST problem (RFC 9457). */
+export type ProblemCode =
+  | 'invalid.request'
+  | 'authentication.required'
+  | 'not.found'
+  | 'method.not.allowed'
+  | 'session.not.found'
+  | 'command.not.found'
+  | 'session.ended'
+  | 'session.ending'
+  | 'session.superseded'
+  | 'payload.too.large'
+  | 'unsupported.media.type'
+  | 'temporal.unreachable'
+  | 'workers.unavailable'
+  | 'platform.unavailable'
+  | 'internal.error';
+
+/**
+ * `type` of a failed `monitoringSession`, or of an update it refuses.
+ * - `invalid.request`: the input is not a `startSessionInput`; the message lists every fault.
+ * - `session.id.mismatch`: started under another id than `sessionWorkflowId` gives; the message names the right one.
+ * - `command.not.found`: `awaitCommand` for a command that the session does not know.
+ */
+export type WorkflowFailureType = 'invalid.request' | 'session.id.mismatch' | 'command.not.found';
+
+/** `type` of a failed activity: the kinds of `PlatformFault`, and `leg.pending` while a confirmation is waited for. */
+export type ActivityFailureType =
+  | 'leg.pending'
+  | 'platform.forbidden'
+  | 'platform.gone'
+  | 'platform.not-ready'
+  | 'platform.busy'
+  | 'platform.group-unavailable'
+  | 'platform.throttled'
+  | 'platform.unreachable'
+  | 'platform.ambiguous'
+  | 'platform.unauthorized'
+  | 'platform.invalid';
+
+/** `reason` of a command that was not applied, besides the end reasons of its session. */
+export type CommandReason =
+  'barge.conflict' | 'forbidden' | 'platform-unreachable' | 'unauthorized' | 'invalid' | 'superseded';

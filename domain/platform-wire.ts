@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { bargeStatus, monitorMode } from './session.js';
+
+/**
+ * The telephony platform's answers, as `platform-api.md` has them. Unknown fields are dropped, never an error; a field
+ * that this page marks as always present is required, so that a broken answer is noticed where it arrives.
+ */
+
+const platformId = z.string().min(1);
+
+/** `POST /api/v2/auth/token` → `200`. */
+export const tokenAnswer = z.object({
+  access_token: z.string().min(1),
+  token_type: z.string().optional(),
+  /** Seconds; absent, textual or absurd values are the token source's to judge. */
+  expires_in: z.unknown(),
+});
+
+/** `POST …/monitor` `start` → `202`. */
+export const startAnswer = z.object({ monitorSessionId: platformId, interactionId: platformId });
+
+/** `POST …/monitor` `barge`, `whisper`, `silent` → `200`. */
+export const modeAnswer = z.object({ monitorSessionId: platformId, mode: monitorMode });
+
+export const legStatus = z.enum(['pending', 'active', 'failed', 'terminated']);
+export type LegStatus = z.infer<typeof legStatus>;
+
+/** One leg in `GET …/telephony/monitor`. */
+export const legState = z.object({
+  monitorSessionId: platformId,
+  status: legStatus,
+  mode: monitorMode,
+  mediaServerGroupId: z.string().nullish().transform(absentIsNull),
+  /** The OAuth client that started it: tells our legs from other programs'. */
+  clientId: z.string(),
+  startedAt: z.string(),
+});
+export type LegState = z.infer<typeof legState>;
+
+/** `GET …/telephony/monitor` → `200`. */
+export const monitorState = z.object({
+  interactionId: platformId,
+  bargeStatus,
+  bargeMonitorSessionId: z.string().nullish().transform(absentIsNull),
+  monitors: z.array(legState),
+});
+export type MonitorState = z.infer<typeof monitorState>;
+
+export const interactionStatus = z.enum(['connected', 'ended']);
+export type InteractionStatus = z.infer<typeof interactionStatus>;
+
+/** One interaction in `GET /api/v2/interactions`. */
+export const interaction = z.object({
+  id: platformId,
+  status: interactionStatus,
+  agentId: z.string().nullish().transform(absentIsNull),
+  queueName: z.string().nullish().transform(absentIsNull),
+  customer: z.string().nullish().transform(absentIsNull),
+  startedAt: z.string().nullish().transform(absentIsNull),
+  endedAt: z.string().nullish().transform(absentIsNull),
+});
+export type Interaction = z.infer<typeof interaction>;
+
+/** `GET /api/v2/interactions` → `200`. */
+export const interactionPage = z.object({
+  entities: z.array(interaction),
+  nextCursor: z.string().nullish().transform(absentIsNull),
+});
+export type InteractionPage = z.infer<typeof interactionPage>;
+
+/** The body of every error of the platform; `conflictingMonitorSessionId` comes with `barge.conflict`. */
+export const errorAnswer = z.object({
+  code: z.string(),
+  message: z.string().optional(),
+  conflictingMonitorSessionId: z.string().optional(),
+});
+
+function absentIsNull<T>(value: T | null | undefined): T | null {
+  return value ?? null;
+}

@@ -1,0 +1,275 @@
+import { z } from 'zod';
+import { commandAction, commandStatus, INITIAL_MODE_COMMAND_ID, isFinal, START_COMMAND_ID } from './commands.js';
+import type { CommandAction, CommandResource, FinalCommandStatus, StartSessionInput } from './commands.js';
+import { bargeStatus, canTransition, endReason, monitorMode, stateOfMode } from './session.js';
+import type { EndReason, MonitorMode, SessionSnapshot } from './session.js';
+
+/**
+ * A session as a fold over what happened to it. Everything that changes a session is a {@link SessionEvent}; the events
+ * kept are its audit trail, and {@link applySessionEvent} is the only way to a new state.
+ */
+
+const happening = {
+  at: z.iso.datetime(),
+  actor: z.string().optional(),
+  reason: z.string().optional(),
+  commandId: z.string().optional(),
+};
+
+/** One line of the audit trail: what happened, when, and where they are known by whom, why and by which command. */
+export const auditEntry = z.discriminatedUnion('type', [
+  z.object({ ...happening, type: z.literal('session.created') }),
+  z.object({
+    ...happening,
+    type: z.literal('leg.made'),
+    monitorSessionId: z.string(),
+    /** `adopted`: found on the platform after the answer to `start` was lost. */
+    how: z.enum(['started', 'adopted']),
+  }),
+  z.object({
+    ...happening,
+    type: z.literal('session.active'),
+    mode: monitorMode,
+    bargeStatus,
+    mediaServerGroupId: z.string().nullable(),
+  }),
+  z.object({ ...happening, type: z.literal('session.mode'), mode: monitorMode, bargeStatus }),
+  z.object({ ...happening, type: z.literal('session.observed'), bargeStatus }),
+  z.object({ ...happening, type: z.literal('session.ending'), endReason }),
+  z.object({
+    ...happening,
+    type: z.literal('session.ended'),
+    /** `unconfirmed`: the platform never said that the leg is gone. */
+    leg: z.enum(['none', 'gone', 'unconfirmed']),
+  }),
+  z.object({ ...happening, type: z.literal('command.accepted'), commandId: z.string(), action: commandAction }),
+  z.object({
+    ...happening,
+    type: z.literal('command.settled'),
+    commandId: z.string(),
+    status: commandStatus.exclude(['accepted', 'queued']),
+    conflictingMonitorSessionId: z.string().optional(),
+  }),
+  z.object({ ...happening, type: z.literal('signal.refused'), signal: z.string() }),
+]);
+export type SessionEvent = z.infer<typeof auditEntry>;
+
+/** All that a session is; it is carried across continue-as-new. */
+export interface SessionRecord {
+  readonly session: SessionSnapshot;
+  /** In order of acceptance. */
+  readonly commands: readonly CommandResource[];
+  readonly history: readonly SessionEvent[];
+}
+
+/**
+ * How many commands and audit entries a session keeps; the oldest go first. A `commandId` older than that is new again,
+ * which matters to nobody: the platform's mode changes are idempotent.
+ */
+export const COMMANDS_KEPT = 500;
+export const HISTORY_KEPT = 1_500;
+
+/** Thrown when an event cannot happen to a session in its state: a fault in the caller, never an answer to a user. */
+export class ImpossibleEvent extends Error {
+  override readonly name = 'ImpossibleEvent';
+}
+
+/** A session that has just been asked for. */
+export function newSessionRecord(
+  input: StartSessionInput,
+  ids: { readonly sessionId: string; readonly runId: string },
+  at: string,
+): SessionRecord {
+  const commands: CommandResource[] = [{ commandId: START_COMMAND_ID, action: 'start', status: 'accepted' }];
+  if (input.mode !== undefined && input.mode !== 'silent') {
+    commands.push({ commandId: INITIAL_MODE_COMMAND_ID, action: input.mode, status: 'accepted' });
+  }
+  return {
+    session: {
+      ...ids,
+      version: 1,
+      interactionId: input.interactionId,
+      supervisorId: input.supervisorId,
+      state: 'PENDING',
+      monitorSessionId: null,
+      bargeStatus: 'inactive',
+      waiting: null,
+      ending: null,
+      media: null,
+      startedAt: at,
+      endedAt: null,
+      endReason: null,
+    },
+    commands,
+    history: [
+      {
+        type: 'session.created',
+        at,
+        commandId: START_COMMAND_ID,
+        ...(input.reason === undefined ? {} : { reason: input.reason }),
+      },
+    ],
+  };
+}
+
+/**
+ * The record after an event. A repeat that changes nothing (a command id already known, a second reason to end) gives
+ * the same record back.
+ * @throws ImpossibleEvent for an event that the state does not allow, such as a second leg.
+ */
+export function applySessionEvent(record: SessionRecord, event: SessionEvent): SessionRecord {
+  if (record.session.state === 'TERMINATED' && !isAboutCommands(event)) throw impossible(record, event);
+  switch (event.type) {
+    case 'session.created':
+      throw impossible(record, event);
+    case 'leg.made':
+      // Rule 1: a session has one leg in its life.
+      if (record.session.monitorSessionId !== null) throw impossible(record, event);
+      return changed(record, event, { monitorSessionId: event.monitorSessionId });
+    case 'session.active':
+      if (record.session.monitorSessionId === null || record.session.state !== 'PENDING') {
+        throw impossible(record, event);
+      }
+      return settleAll(
+        changed(record, event, {
+          state: stateOfMode(event.mode),
+          bargeStatus: event.bargeStatus,
+          media: { mediaServerGroupId: event.mediaServerGroupId },
+        }),
+        (command) => (command.action === 'start' ? { status: 'applied' } : undefined),
+      );
+    case 'session.mode': {
+      // Rule 3: no mode before the leg is confirmed.
+      const state = stateOfMode(event.mode);
+      const { session } = record;
+      if (session.state === 'PENDING') throw impossible(record, event);
+      if (session.state === state && session.bargeStatus === event.bargeStatus) return record;
+      if (session.state !== state && !canTransition(session.state, state)) throw impossible(record, event);
+      return changed(record, event, { state, bargeStatus: event.bargeStatus });
+    }
+    case 'session.observed':
+      if (record.session.bargeStatus === event.bargeStatus) return record;
+      return changed(record, event, { bargeStatus: event.bargeStatus });
+    case 'session.ending':
+      if (record.session.ending !== null) return record;
+      return settleAll(
+        changed(record, event, { ending: { reason: event.endReason, since: event.at }, waiting: null }),
+        (command) => (isModeChange(command) ? { status: 'cancelled', reason: event.endReason } : undefined),
+      );
+    case 'session.ended': {
+      const { ending, state, bargeStatus } = record.session;
+      if (ending === null) throw impossible(record, event);
+      const held = state === 'BARGE' || state === 'WHISPER';
+      return settleAll(
+        changed(record, event, {
+          state: 'TERMINATED',
+          ending: null,
+          endedAt: event.at,
+          endReason: ending.reason,
+          bargeStatus: held && event.leg === 'gone' ? 'inactive' : bargeStatus,
+        }),
+        (command) => outcomeAtEnd(command, ending.reason, event.leg),
+      );
+    }
+    case 'command.accepted': {
+      if (findCommand(record, event.commandId) !== undefined) return record;
+      const command = { commandId: event.commandId, action: event.action };
+      return {
+        ...logged(record, event),
+        commands: trimmed([...record.commands, { ...command, ...statusAtAcceptance(record.session, event.action) }]),
+      };
+    }
+    case 'command.settled': {
+      const known = findCommand(record, event.commandId);
+      if (known === undefined || isFinal(known.status)) return record;
+      return settleAll(logged(record, event), (command) =>
+        command.commandId === event.commandId
+          ? {
+              status: event.status,
+              ...(event.reason === undefined ? {} : { reason: event.reason }),
+              ...(event.conflictingMonitorSessionId === undefined
+                ? {}
+                : { conflictingMonitorSessionId: event.conflictingMonitorSessionId }),
+            }
+          : undefined,
+      );
+    }
+    case 'signal.refused':
+      return logged(record, event);
+  }
+}
+
+/** The command with that id, if the session still knows it. */
+export function findCommand(record: SessionRecord, commandId: string): CommandResource | undefined {
+  return record.commands.find((command) => command.commandId === commandId);
+}
+
+/** The mode change whose turn it is: the oldest without an outcome. */
+export function nextModeChange(record: SessionRecord): (CommandResource & { action: MonitorMode }) | undefined {
+  return record.commands.filter(isModeChange).find((command) => !isFinal(command.status));
+}
+
+/** Whether a session may still change: neither over nor on its way out. */
+export function isLive(session: SessionSnapshot): boolean {
+  return session.state !== 'TERMINATED' && session.ending === null;
+}
+
+function changed(record: SessionRecord, event: SessionEvent, change: Partial<SessionSnapshot>): SessionRecord {
+  const { session } = record;
+  return { ...logged(record, event), session: { ...session, ...change, version: session.version + 1 } };
+}
+
+function logged(record: SessionRecord, event: SessionEvent): SessionRecord {
+  return { ...record, history: [...record.history, event].slice(-HISTORY_KEPT) };
+}
+
+interface Outcome {
+  readonly status: FinalCommandStatus;
+  readonly reason?: string;
+  readonly conflictingMonitorSessionId?: string;
+}
+
+/** Gives an outcome to every command that has none and for which `outcomeOf` names one; an outcome is never changed. */
+function settleAll(record: SessionRecord, outcomeOf: (command: CommandResource) => Outcome | undefined): SessionRecord {
+  const commands = record.commands.map((command) =>
+    isFinal(command.status) ? command : { ...command, ...outcomeOf(command) },
+  );
+  return { ...record, commands };
+}
+
+/** What becomes of commands that are still open when the session is over. */
+function outcomeAtEnd(command: CommandResource, reason: EndReason, leg: 'none' | 'gone' | 'unconfirmed'): Outcome {
+  if (command.action === 'stop') {
+    return leg === 'unconfirmed' ? { status: 'failed', reason } : { status: 'applied' };
+  }
+  // A start that somebody called off did not fail.
+  const calledOff = reason === 'stopped' || reason === 'cancelled';
+  return { status: command.action === 'start' && !calledOff ? 'failed' : 'cancelled', reason };
+}
+
+/** A mode change for a session on its way out has its outcome at once; a `stop` shares the fate of the one under way. */
+function statusAtAcceptance(session: SessionSnapshot, action: CommandAction): Outcome | { status: 'accepted' } {
+  if (isLive(session)) return { status: 'accepted' };
+  if (action !== 'stop')
+    return { status: 'cancelled', reason: session.endReason ?? session.ending?.reason ?? 'stopped' };
+  return { status: session.state === 'TERMINATED' ? 'applied' : 'accepted' };
+}
+
+/** Drops the oldest commands that have their outcome until {@link COMMANDS_KEPT} are left; an open one is never lost. */
+function trimmed(commands: readonly CommandResource[]): readonly CommandResource[] {
+  const oldest = commands.length > COMMANDS_KEPT ? commands.findIndex((command) => isFinal(command.status)) : -1;
+  return oldest < 0 ? commands : commands.toSpliced(oldest, 1);
+}
+
+function isModeChange(command: CommandResource): command is CommandResource & { action: MonitorMode } {
+  return command.action !== 'start' && command.action !== 'stop';
+}
+
+function isAboutCommands(event: SessionEvent): boolean {
+  return event.type === 'command.accepted' || event.type === 'command.settled' || event.type === 'signal.refused';
+}
+
+function impossible(record: SessionRecord, event: SessionEvent): ImpossibleEvent {
+  const { sessionId, state } = record.session;
+  return new ImpossibleEvent(`${event.type} cannot happen to ${sessionId}, which is ${state}`);
+}

@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { commandResource } from './commands.js';
+import { interactionStatus } from './platform-wire.js';
+import { auditEntry } from './session-record.js';
+import { sessionSnapshot } from './session.js';
+
+/**
+ * The names that any Temporal client, in any language, uses to start a session and talk to it. They are a public
+ * interface: renaming one breaks callers and recorded histories.
+ */
+
+/** Where sessions and their activities run; `TEMPORAL_TASK_QUEUE` overrides it. */
+export const DEFAULT_TASK_QUEUE = 'monitoring';
+
+/** The workflow type of a session, started with one `startSessionInput` under its `sessionWorkflowId`. */
+export const MONITORING_SESSION = 'monitoringSession';
+
+/** Ends the session because its interaction is over. The command signals are named after their `commandAction`. */
+export const INTERACTION_ENDED_SIGNAL = 'interactionEnded';
+
+/** Query: the whole session record, see {@link sessionReport}. */
+export const STATE_QUERY = 'state';
+
+/** Update: waits for a command's outcome, see `awaitCommandInput`; answers a {@link commandOutcome}. */
+export const AWAIT_COMMAND_UPDATE = 'awaitCommand';
+
+/** The memo field that mirrors the session (`sessionSnapshot`). */
+export const SESSION_MEMO = 'session';
+
+/**
+ * The memo field that tells how far the one `start` has come. A session that looks for its leg after a lost answer reads
+ * it of its neighbours, so that no two adopt the same leg (docs/decisions/0004-lost-start.md).
+ */
+export const START_MEMO = 'start';
+export const startProgress = z.enum(['unresolved', 'ambiguous', 'resolved']);
+export type StartProgress = z.infer<typeof startProgress>;
+
+/** Keyword search attributes, by the names they are registered under. */
+export const SEARCH_ATTRIBUTE_NAMES = ['InteractionId', 'SupervisorId', 'SessionState', 'MonitorSessionId'] as const;
+
+/** What the query `state` answers, and what a session that ended by itself returns. */
+export const sessionReport = z.object({
+  session: sessionSnapshot,
+  commands: z.array(commandResource),
+  /** The audit trail, oldest first. */
+  history: z.array(auditEntry),
+});
+export type SessionReport = z.infer<typeof sessionReport>;
+
+/** What the update `awaitCommand` answers. */
+export const commandOutcome = z.object({ command: commandResource, session: sessionSnapshot });
+export type CommandOutcome = z.infer<typeof commandOutcome>;
+
+/**
+ * The activity that lists the platform's interactions for the API, which holds no platform credentials: run as a
+ * standalone activity. Input {@link listInteractionsInput}, result `interactionPage`.
+ */
+export const LIST_INTERACTIONS_ACTIVITY = 'listInteractions';
+export const listInteractionsInput = z.object({
+  status: interactionStatus,
+  /** 1–500 (`platform-api.md`). */
+  pageSize: z.int().min(1).max(500),
+  cursor: z.string().optional(),
+});
+export type ListInteractionsInput = z.infer<typeof listInteractionsInput>;

@@ -1,0 +1,58 @@
+import type { Interaction, InteractionPage, InteractionStatus, MonitorState } from '../domain/platform-wire.js';
+import type { MonitorMode } from '../domain/session.js';
+
+export type { Interaction, InteractionPage, MonitorState };
+
+/** A leg on the platform: the pair that every command but `start` names. */
+export interface Leg {
+  readonly interactionId: string;
+  readonly monitorSessionId: string;
+}
+
+export interface CallOptions {
+  /** Gives the call up; what it was about to change may then have been changed or not. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The telephony platform as the rest of Earshot sees it (`platform-api.md`, endpoint by endpoint).
+ * A method resolves with the documented success and rejects with a {@link PlatformError} for everything else.
+ * None of them retries, but for the one replay after a `401`: retrying is Temporal's business.
+ */
+export interface TelephonyPlatform {
+  /** Our OAuth client: the `clientId` of the legs that are ours. */
+  readonly clientId: string;
+
+  /**
+   * Starts a leg. **Not idempotent**: every accepted call makes another one.
+   * @throws PlatformError `gone` (interaction), `group-unavailable`, `forbidden`, `throttled`, `unreachable` (nothing
+   * was sent), `ambiguous` (it may have been made), `unauthorized`, `invalid`.
+   */
+  startMonitor(
+    request: { readonly interactionId: string; readonly mediaServerGroupId?: string },
+    options?: CallOptions,
+  ): Promise<{ readonly monitorSessionId: string }>;
+
+  /**
+   * Puts a leg into a mode; repeating one that holds already succeeds.
+   * @throws PlatformError `not-ready`, `busy`, `gone` (interaction or leg), and the general ones.
+   */
+  changeMode(leg: Leg, mode: MonitorMode, options?: CallOptions): Promise<void>;
+
+  /** Stops a leg. A leg, or a whole interaction, that is not there (any more) is success: `already-gone`. */
+  stopMonitor(leg: Leg, options?: CallOptions): Promise<'stopped' | 'already-gone'>;
+
+  /** The legs of an interaction. @throws PlatformError `gone` (interaction: unknown or ended), and the general ones. */
+  monitorState(interactionId: string, options?: CallOptions): Promise<MonitorState>;
+
+  /** One page of interactions. `pageSize` 1–500; `endedAfter` ISO 8601, which a platform may ignore. */
+  listInteractions(
+    query: {
+      readonly status: InteractionStatus;
+      readonly pageSize: number;
+      readonly cursor?: string;
+      readonly endedAfter?: string;
+    },
+    options?: CallOptions,
+  ): Promise<InteractionPage>;
+}
