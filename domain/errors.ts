@@ -45,4 +45,4 @@ export type ActivityFailureType =
 
 /** `reason` of a command that was not applied, besides the end reasons of its session. */
 export type CommandReason =
-  'barge.conflict' | 'forbidden' | 'platform-unreachable' | 'unauthorized' | 'invalid' | 'superseded';
+  'barge.conflict' | 'forbidden' | 'unauthorized' | 'invalid' | 'not-ready' | 'throttled' | 'platform-unreachable';

@@ -22,6 +22,9 @@ export const startAnswer = z.object({ monitorSessionId: platformId, interactionI
 /** `POST …/monitor` `barge`, `whisper`, `silent` → `200`. */
 export const modeAnswer = z.object({ monitorSessionId: platformId, mode: monitorMode });
 
+/** `POST …/monitor` `stop` → `200`. */
+export const stopAnswer = z.object({ monitorSessionId: platformId, status: z.literal('terminated') });
+
 export const legStatus = z.enum(['pending', 'active', 'failed', 'terminated']);
 export type LegStatus = z.infer<typeof legStatus>;
 
@@ -68,11 +71,13 @@ export const interactionPage = z.object({
 });
 export type InteractionPage = z.infer<typeof interactionPage>;
 
-/** The body of every error of the platform; `conflictingMonitorSessionId` comes with `barge.conflict`. */
+/**
+ * The body of every error of the platform; `conflictingMonitorSessionId` comes with `barge.conflict`. Each field on its
+ * own: what is not as documented counts as absent, because an error's status alone already says something.
+ */
 export const errorAnswer = z.object({
-  code: z.string(),
-  message: z.string().optional(),
-  conflictingMonitorSessionId: z.string().optional(),
+  code: z.string().optional().catch(undefined),
+  conflictingMonitorSessionId: z.string().optional().catch(undefined),
 });
 
 function absentIsNull<T>(value: T | null | undefined): T | null {

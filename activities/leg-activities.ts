@@ -1,0 +1,218 @@
+import { activityInfo, cancellationSignal } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { LegState, MonitorState } from '../domain/platform-wire.js';
+import type { BargeStatus, MonitorMode } from '../domain/session.js';
+import { isExclusive } from '../domain/session.js';
+import type { Leg, TelephonyPlatform } from '../platform/telephony-platform.js';
+import { PlatformError } from '../platform/platform-error.js';
+import type { PlatformFault } from '../platform/platform-error.js';
+import { answering, platformFailure } from './platform-failure.js';
+import type { EarlierLeg } from './earlier-leg.js';
+
+/** What became of a `start` that the platform answered. */
+export type StartOutcome =
+  | { readonly kind: 'started'; readonly monitorSessionId: string }
+  | {
+      readonly kind: 'refused';
+      readonly endReason: 'forbidden' | 'interaction-ended' | 'start-failed';
+      /** For the audit trail. */
+      readonly detail: string;
+    };
+
+/** The leg, or why there is none any more. */
+export type Observation =
+  | {
+      readonly kind: 'active';
+      readonly mode: MonitorMode;
+      readonly bargeStatus: BargeStatus;
+      readonly mediaServerGroupId: string | null;
+    }
+  | { readonly kind: 'failed' }
+  | { readonly kind: 'leg-lost' }
+  | { readonly kind: 'interaction-ended' }
+  | { readonly kind: 'forbidden' };
+
+export type ModeOutcome =
+  | { readonly kind: 'applied'; readonly bargeStatus: BargeStatus }
+  /** Another leg holds the exclusive channel. */
+  | { readonly kind: 'busy'; readonly conflictingMonitorSessionId: string }
+  | { readonly kind: 'leg-lost' }
+  | { readonly kind: 'interaction-ended' }
+  | { readonly kind: 'refused'; readonly reason: 'forbidden' | 'unauthorized' | 'invalid' };
+
+export type StopOutcome = 'gone' | 'refused';
+
+/**
+ * What the failure of an ambiguous `start` carries: a time by which it certainly had been sent, ms since the epoch by this
+ * worker's clock.
+ */
+export interface AmbiguousStartDetails {
+  readonly sentByMs: number;
+}
+
+export interface LegActivities {
+  /**
+   * Issues the session's one `start`. Run it with one attempt: it is not idempotent. Deaf to cancellation once it runs,
+   * because what was sent cannot be called back.
+   * Fails with `platform.ambiguous` and {@link AmbiguousStartDetails} if the leg may have been made, and with
+   * `platform.throttled` or `platform.unreachable` if it certainly was not.
+   */
+  startLeg(request: {
+    readonly interactionId: string;
+    readonly mediaServerGroupId?: string;
+    /** The first run of the session's chain: in any later run an earlier `start` may have been sent already. */
+    readonly chainRunId: string;
+  }): Promise<StartOutcome>;
+
+  /** Looks once whether a pending leg has become active; fails with the retryable `leg.pending` while it has not. */
+  confirmLeg(leg: Leg): Promise<Observation>;
+
+  /** Looks what the platform says of an active leg. */
+  observeLeg(leg: Leg): Promise<Observation>;
+
+  /** Puts a leg into a mode, after a look at the platform's own state. Idempotent. */
+  changeMode(leg: Leg, mode: MonitorMode): Promise<ModeOutcome>;
+
+  /** Stops a leg. `gone` also when it was not there any more; `refused` when our client may not (never retried). */
+  stopLeg(leg: Leg): Promise<StopOutcome>;
+}
+
+export function createLegActivities(platform: TelephonyPlatform, earlierLeg: EarlierLeg): LegActivities {
+  async function observe(leg: Leg, whilePending: () => never): Promise<Observation> {
+    return answering(
+      async (): Promise<Observation> => {
+        const state = await platform.monitorState(leg.interactionId, { signal: cancellationSignal() });
+        const seen = findLeg(state, leg);
+        switch (seen?.status) {
+          case 'active':
+            return {
+              kind: 'active',
+              mode: seen.mode,
+              bargeStatus: state.bargeStatus,
+              mediaServerGroupId: seen.mediaServerGroupId,
+            };
+          case 'pending':
+            return whilePending();
+          case 'failed':
+            return { kind: 'failed' };
+          case 'terminated':
+          case undefined:
+            return { kind: 'leg-lost' };
+        }
+      },
+      (fault) => {
+        if (fault.kind === 'gone') return { kind: 'interaction-ended' };
+        if (fault.kind === 'forbidden') return { kind: 'forbidden' };
+        return undefined;
+      },
+    );
+  }
+
+  return {
+    async startLeg({ interactionId, mediaServerGroupId, chainRunId }) {
+      const { workflowExecution } = activityInfo();
+      if (workflowExecution !== undefined && workflowExecution.runId !== chainRunId) {
+        const earlier = await earlierLeg(workflowExecution, interactionId);
+        if (earlier !== undefined) return { kind: 'started', monitorSessionId: earlier };
+      }
+      try {
+        const { monitorSessionId } = await platform.startMonitor({
+          interactionId,
+          ...(mediaServerGroupId === undefined ? {} : { mediaServerGroupId }),
+        });
+        return { kind: 'started', monitorSessionId };
+      } catch (error) {
+        if (!(error instanceof PlatformError)) throw error;
+        const endReason = endReasonOfRefusal(error.fault);
+        if (endReason !== undefined) return { kind: 'refused', endReason, detail: error.message };
+        throw platformFailure(error, { sentByMs: Date.now() } satisfies AmbiguousStartDetails);
+      }
+    },
+
+    confirmLeg: (leg) =>
+      observe(leg, () => {
+        throw ApplicationFailure.retryable(`leg ${leg.monitorSessionId} is still pending`, 'leg.pending');
+      }),
+
+    observeLeg: (leg) =>
+      observe(leg, () => {
+        throw ApplicationFailure.retryable(`leg ${leg.monitorSessionId} is pending again`, 'platform.not-ready');
+      }),
+
+    changeMode: (leg, mode) =>
+      answering(
+        async (): Promise<ModeOutcome> => {
+          const signal = cancellationSignal();
+          const state = await platform.monitorState(leg.interactionId, { signal });
+          const seen = findLeg(state, leg);
+          if (seen === undefined || seen.status === 'terminated' || seen.status === 'failed') {
+            return { kind: 'leg-lost' };
+          }
+          // Repeating is harmless, but a call saved is a call for somebody else.
+          if (seen.status === 'active' && seen.mode === mode)
+            return { kind: 'applied', bargeStatus: state.bargeStatus };
+          const holder = state.bargeMonitorSessionId;
+          if (isExclusive(mode) && holder !== null && holder !== leg.monitorSessionId) {
+            return { kind: 'busy', conflictingMonitorSessionId: holder };
+          }
+          await platform.changeMode(leg, mode, { signal });
+          return { kind: 'applied', bargeStatus: bargeStatusAfter(state, leg, mode) };
+        },
+        (fault) => {
+          switch (fault.kind) {
+            case 'busy':
+              return { kind: 'busy', conflictingMonitorSessionId: fault.conflictingMonitorSessionId };
+            case 'gone':
+              return { kind: fault.what === 'leg' ? 'leg-lost' : 'interaction-ended' };
+            case 'forbidden':
+            case 'unauthorized':
+            case 'invalid':
+              return { kind: 'refused', reason: fault.kind };
+            default:
+              return undefined;
+          }
+        },
+      ),
+
+    stopLeg: (leg) =>
+      answering(
+        async (): Promise<StopOutcome> => {
+          await platform.stopMonitor(leg, { signal: cancellationSignal() });
+          return 'gone';
+        },
+        (fault) => (fault.kind === 'forbidden' || fault.kind === 'invalid' ? 'refused' : undefined),
+      ),
+  };
+}
+
+function findLeg(state: MonitorState, leg: Leg): LegState | undefined {
+  return state.monitors.find((other) => other.monitorSessionId === leg.monitorSessionId);
+}
+
+/** The interaction's `bargeStatus` once a mode change is confirmed, from the state seen just before it. */
+function bargeStatusAfter(before: MonitorState, leg: Leg, mode: MonitorMode): BargeStatus {
+  if (isExclusive(mode)) return 'active';
+  const holder = before.bargeMonitorSessionId;
+  return holder !== null && holder !== leg.monitorSessionId ? 'active' : 'inactive';
+}
+
+/** Why a session ends whose `start` the platform refused for good; `undefined` where it is not a refusal. */
+function endReasonOfRefusal(fault: PlatformFault): (StartOutcome & { kind: 'refused' })['endReason'] | undefined {
+  switch (fault.kind) {
+    case 'forbidden':
+      return 'forbidden';
+    case 'gone':
+      return fault.ended ? 'interaction-ended' : 'start-failed';
+    case 'group-unavailable':
+    case 'invalid':
+    case 'busy':
+    case 'not-ready':
+      return 'start-failed';
+    case 'unauthorized':
+      return 'start-failed';
+    case 'throttled':
+    case 'unreachable':
+    case 'ambiguous':
+      return undefined;
+  }
+}

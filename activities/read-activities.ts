@@ -1,0 +1,34 @@
+import { cancellationSignal } from '@temporalio/activity';
+import type { InteractionPage } from '../domain/platform-wire.js';
+import type { ListInteractionsInput } from '../domain/workflow-contract.js';
+import type { TelephonyPlatform } from '../platform/telephony-platform.js';
+import { answering } from './platform-failure.js';
+
+/** The settings that sessions carry with them, read once at their start so that direct starters need not know them. */
+export interface WorkflowSettings {
+  /** Longest that a leg may take to become active, seconds (`CONFIRM_TIMEOUT_SECONDS`). */
+  readonly confirmTimeoutSeconds: number;
+}
+
+export interface ReadActivities {
+  readSettings(): Promise<WorkflowSettings>;
+
+  /** One page of the platform's interactions, for the API, which holds no platform credentials. */
+  listInteractions(input: ListInteractionsInput): Promise<InteractionPage>;
+}
+
+export function createReadActivities(platform: TelephonyPlatform, settings: WorkflowSettings): ReadActivities {
+  return {
+    readSettings: () => Promise.resolve(settings),
+
+    listInteractions: ({ status, pageSize, cursor }) =>
+      answering(
+        () =>
+          platform.listInteractions(
+            { status, pageSize, ...(cursor === undefined ? {} : { cursor }) },
+            { signal: cancellationSignal() },
+          ),
+        () => undefined,
+      ),
+  };
+}

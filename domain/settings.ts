@@ -1,0 +1,338 @@
+import { z } from 'zod';
+
+/** What the environment gives a process: `process.env` or a test's own. An empty string counts as unset. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+interface About {
+  /** What the setting means, in one sentence, with its unit. */
+  readonly meaning: string;
+  /** As it would be written in the environment; absent where there is none. */
+  readonly fallback?: string;
+  /** True where the value must never be shown, in no message and no log. */
+  readonly secret?: true;
+}
+
+const about = z.registry<About>();
+
+function wholeNumber(from: number, to: number, fallback: number, meaning: string) {
+  return z
+    .string()
+    .refine(
+      (text) => /^\d{1,9}$/.test(text) && Number(text) >= from && Number(text) <= to,
+      `must be a whole number from ${from} to ${to}`,
+    )
+    .transform(Number)
+    .default(fallback)
+    .register(about, { meaning, fallback: String(fallback) });
+}
+
+function port(fallback: number, meaning: string) {
+  return wholeNumber(0, 65_535, fallback, `${meaning} (0: any free one)`);
+}
+
+function oneOf<const Choice extends string>(choices: readonly Choice[], fallback: Choice, meaning: string) {
+  return z
+    .enum(choices, `must be one of ${choices.join(', ')}`)
+    .default(fallback)
+    .register(about, { meaning, fallback });
+}
+
+function text(pattern: RegExp, expectation: string, fallback: string, meaning: string) {
+  return z.string().regex(pattern, expectation).default(fallback).register(about, { meaning, fallback });
+}
+
+function secret(schema: z.ZodString, meaning: string) {
+  return schema.optional().register(about, { meaning, secret: true });
+}
+
+function parsedUrl(given: string, schemes: readonly string[]): URL | undefined {
+  const url = URL.canParse(given) ? new URL(given) : undefined;
+  return url && schemes.includes(url.protocol) && url.username === '' && url.password === '' ? url : undefined;
+}
+
+const HEADER_SAFE = /^[\x21-\x7e]+$/;
+const HEADER_SAFE_EXPECTATION = 'must be printable ASCII without spaces';
+
+const settingsSchema = z.object({
+  port: port(8080, "Port of the API's HTTP server"),
+  host: text(
+    /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/,
+    'must be an IP address or a host name, without a port',
+    '127.0.0.1',
+    'Address that the API listens on; any but loopback needs `API_KEY`',
+  ),
+  apiKey: secret(
+    z.string().regex(HEADER_SAFE, HEADER_SAFE_EXPECTATION).max(512, 'must be at most 512 characters'),
+    'Bearer key of the API for services; unset: one is generated and kept under `.earshot/`',
+  ),
+  temporalAddress: z
+    .string()
+    .regex(/^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'must be host:port, without a scheme or a path')
+    .optional()
+    .register(about, { meaning: 'Temporal server to use, `host:port`; unset: `npm start` runs an embedded one' }),
+  temporalNamespace: text(
+    /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
+    'must be letters, digits, dots, dashes and underscores',
+    'default',
+    'Temporal namespace of the workflows',
+  ),
+  temporalPort: port(7233, 'gRPC port of the embedded Temporal server'),
+  temporalUiPort: port(8233, "Port of the embedded Temporal server's page"),
+  temporalTaskQueue: text(
+    /^\S{1,200}$/,
+    'must be 1–200 characters without spaces',
+    'monitoring',
+    'Task queue of the worker',
+  ),
+  temporalCliPath: z
+    .string()
+    .optional()
+    .register(about, { meaning: '`temporal` executable to use for the embedded server; unset: found or downloaded' }),
+  platformBaseUrl: z
+    .string()
+    .refine((given) => {
+      const url = parsedUrl(given, ['http:', 'https:']);
+      return url !== undefined && url.search === '' && url.hash === '';
+    }, 'must be an http:// or https:// URL without user name, query or fragment')
+    .transform((given) => given.replace(/\/+$/, ''))
+    .optional()
+    .register(about, { meaning: 'Base URL of the telephony platform; unset: `npm start` runs the simulator' }),
+  platformEventsUrl: z
+    .string()
+    .refine(
+      (given) => given === 'off' || parsedUrl(given, ['ws:', 'wss:']) !== undefined,
+      'must be a ws:// or wss:// URL without user name, or off for polling only',
+    )
+    .optional()
+    .register(about, {
+      meaning: "URL of the platform's event stream, or `off` for polling only; unset: made from `PLATFORM_BASE_URL`",
+    }),
+  platformClientId: z
+    .string()
+    .regex(HEADER_SAFE, HEADER_SAFE_EXPECTATION)
+    .optional()
+    .register(about, { meaning: "Earshot's OAuth client id on the platform; only the worker gets it" }),
+  platformClientSecret: secret(
+    z.string().regex(/^[^\p{Cc}]+$/u, 'must not contain control characters'),
+    'Its secret; only the worker gets it',
+  ),
+  platformWebhookSecret: secret(
+    z
+      .string()
+      .regex(
+        /^whsec_(?=(?:[A-Za-z0-9+/=]{4})+$)[A-Za-z0-9+/]{32,}={0,2}$/,
+        'must be whsec_ followed by at least 24 bytes of base64 (make one: `echo whsec_$(openssl rand -base64 32)`)',
+      ),
+    "Secret of the platform's webhook (Standard Webhooks); unset: the webhook answers 404",
+  ),
+  simulatorPort: port(8090, 'Port of the simulator'),
+  simulatorControl: oneOf(['on', 'off'], 'off', "Whether the simulator's faults can be controlled over HTTP"),
+  sweepIntervalSeconds: wholeNumber(1, 3600, 60, 'Seconds between two sweeps over all sessions'),
+  bargeWaitSeconds: wholeNumber(1, 3600, 30, 'Seconds that a barge or whisper waits for the exclusive channel'),
+  confirmTimeoutSeconds: wholeNumber(1, 3600, 60, 'Seconds until a leg that the platform never confirms is given up'),
+  logLevel: oneOf(
+    ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    'info',
+    'Least severe level that is logged',
+  ),
+});
+
+/** Every setting, as read from the environment. Times are in seconds. */
+export type Settings = z.output<typeof settingsSchema>;
+
+const apiSchema = settingsSchema.pick({
+  port: true,
+  host: true,
+  apiKey: true,
+  temporalAddress: true,
+  temporalNamespace: true,
+  temporalPort: true,
+  temporalTaskQueue: true,
+  platformWebhookSecret: true,
+  logLevel: true,
+});
+
+const workerSchema = settingsSchema
+  .pick({
+    temporalAddress: true,
+    temporalNamespace: true,
+    temporalPort: true,
+    temporalTaskQueue: true,
+    platformEventsUrl: true,
+    sweepIntervalSeconds: true,
+    bargeWaitSeconds: true,
+    confirmTimeoutSeconds: true,
+    logLevel: true,
+  })
+  .extend({
+    platformBaseUrl: required(settingsSchema.shape.platformBaseUrl),
+    platformClientId: required(settingsSchema.shape.platformClientId),
+    platformClientSecret: required(settingsSchema.shape.platformClientSecret),
+  });
+
+/** What the API process may know: nothing of the platform but its webhook secret. */
+export type ApiSettings = z.output<typeof apiSchema>;
+
+/** What a worker process needs: the platform and its credentials, nothing of the API. */
+export type WorkerSettings = z.output<typeof workerSchema>;
+
+/** One thing wrong with one setting. */
+export interface SettingsFault {
+  /** As in the environment: `PORT`. */
+  readonly name: string;
+  /** What is expected, what was given (never a secret) and what to do. */
+  readonly message: string;
+}
+
+/** Thrown when the environment has a bad or missing setting; the message lists every fault, one a line. */
+export class SettingsError extends Error {
+  readonly code = 'settings.invalid';
+
+  constructor(readonly faults: readonly SettingsFault[]) {
+    super(
+      [
+        faults.length === 1 ? 'A setting is wrong:' : `${faults.length} settings are wrong:`,
+        ...faults.map(({ name, message }) => `  ${name} ${message}`),
+      ].join('\n'),
+    );
+    this.name = 'SettingsError';
+  }
+}
+
+/**
+ * Reads every setting, as `npm start` does.
+ *
+ * @throws {SettingsError} naming every fault.
+ */
+export function readSettings(env: Environment): Settings {
+  return read(settingsSchema, env, [...listenFaults(env), ...portFaults(env), ...credentialFaults(env)]);
+}
+
+/**
+ * Reads the settings of an API process, and looks at no others.
+ *
+ * @throws {SettingsError} naming every fault.
+ */
+export function apiSettings(env: Environment): ApiSettings {
+  return read(apiSchema, env, listenFaults(env));
+}
+
+/**
+ * Reads the settings of a worker process; the platform's URL and credentials are required.
+ *
+ * @throws {SettingsError} naming every fault.
+ */
+export function workerSettings(env: Environment): WorkerSettings {
+  return read(workerSchema, env, []);
+}
+
+/** One row of the README's table of settings. */
+export interface SettingRow {
+  readonly name: string;
+  /** Empty where there is none. */
+  readonly fallback: string;
+  readonly meaning: string;
+  readonly secret: boolean;
+}
+
+/** Every setting with its default and meaning, in the order of the README's table. */
+export function settingsTable(): readonly SettingRow[] {
+  return Object.entries(settingsSchema.shape).map(([key, schema]) => {
+    const { meaning = '', fallback = '', secret: hidden = false } = about.get(schema) ?? {};
+    return { name: environmentName(key), fallback, meaning, secret: hidden };
+  });
+}
+
+/** Whether `host` can be reached from this machine only. */
+export function isLoopback(host: string): boolean {
+  return /^(?:localhost|::1|127(?:\.\d{1,3}){3})$/i.test(host);
+}
+
+function required<Schema extends z.ZodType>(optional: z.ZodOptional<Schema>): Schema {
+  return optional.unwrap();
+}
+
+/** `temporalUiPort` → `TEMPORAL_UI_PORT`. */
+function environmentName(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
+}
+
+function valueOf(env: Environment, name: string): string | undefined {
+  const value = env[name]?.trim();
+  return value === '' ? undefined : value;
+}
+
+function read<Schema extends z.ZodObject>(schema: Schema, env: Environment, crossFaults: SettingsFault[]) {
+  const given = Object.keys(schema.shape).map((key) => [key, valueOf(env, environmentName(key))]);
+  const result = schema.safeParse(Object.fromEntries(given));
+  const faults = (result.error?.issues ?? []).map((issue) => {
+    const name = environmentName(String(issue.path[0]));
+    const value = valueOf(env, name);
+    return value === undefined
+      ? { name, message: 'is required and not set' }
+      : { name, message: `${issue.message}${shown(name, value)}` };
+  });
+  // A setting that is wrong by itself isn't also reported for what follows from it.
+  const known = new Set(faults.map(({ name }) => name));
+  const all = [...faults, ...crossFaults.filter(({ name }) => !known.has(name))];
+  if (!result.success || all.length > 0) throw new SettingsError(all);
+  return result.data;
+}
+
+const SECRETS = new Set(
+  settingsTable()
+    .filter((row) => row.secret)
+    .map((row) => row.name),
+);
+
+function shown(name: string, value: string): string {
+  // A URL with an `@` holds credentials in all likelihood.
+  if (SECRETS.has(name) || value.includes('@')) return ' (the value given is not shown)';
+  return ` (given: ${JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)})`;
+}
+
+/** Shortest `API_KEY` that is enough once others can reach the port, in characters. */
+const EXPOSED_KEY_LENGTH = 16;
+
+function listenFaults(env: Environment): SettingsFault[] {
+  const host = valueOf(env, 'HOST');
+  const key = valueOf(env, 'API_KEY');
+  if (host === undefined || isLoopback(host)) return [];
+  if (key === undefined) {
+    return [
+      {
+        name: 'HOST',
+        message: `is not a loopback address${shown('HOST', host)}: set API_KEY too, or leave HOST unset`,
+      },
+    ];
+  }
+  if (key.length >= EXPOSED_KEY_LENGTH) return [];
+  const message = `must have at least ${EXPOSED_KEY_LENGTH} characters when HOST is not loopback`;
+  return [{ name: 'API_KEY', message: `${message}${shown('API_KEY', key)}` }];
+}
+
+function portFaults(env: Environment): SettingsFault[] {
+  const embedded = [
+    'PORT',
+    ...(valueOf(env, 'TEMPORAL_ADDRESS') === undefined ? ['TEMPORAL_PORT', 'TEMPORAL_UI_PORT'] : []),
+    ...(valueOf(env, 'PLATFORM_BASE_URL') === undefined ? ['SIMULATOR_PORT'] : []),
+  ];
+  const rows = settingsTable().filter(({ name }) => embedded.includes(name));
+  const taken = new Map<number, string>();
+  return rows.flatMap(({ name, fallback }) => {
+    const number = Number(valueOf(env, name) ?? fallback);
+    const other = taken.get(number);
+    taken.set(number, other ?? name);
+    return other === undefined || number === 0
+      ? []
+      : [{ name, message: `must differ from ${other} (both are ${number}): set one of them to another port` }];
+  });
+}
+
+/** A platform without credentials would start and then fail every call. */
+function credentialFaults(env: Environment): SettingsFault[] {
+  if (valueOf(env, 'PLATFORM_BASE_URL') === undefined) return [];
+  return ['PLATFORM_CLIENT_ID', 'PLATFORM_CLIENT_SECRET']
+    .filter((name) => valueOf(env, name) === undefined)
+    .map((name) => ({ name, message: 'is required with PLATFORM_BASE_URL and not set' }));
+}

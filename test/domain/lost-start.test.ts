@@ -1,0 +1,123 @@
+import { expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { decideClaim } from '../../domain/lost-start.js';
+import type { NeighbouringSession } from '../../domain/lost-start.js';
+import type { LegState } from '../../domain/platform-wire.js';
+
+const OURS = 'our-client';
+
+function leg(monitorSessionId: string, over: Partial<LegState> = {}): LegState {
+  return {
+    monitorSessionId,
+    status: 'pending',
+    mode: 'silent',
+    mediaServerGroupId: null,
+    clientId: OURS,
+    startedAt: '2026-11-01T00:00:00Z',
+    ...over,
+  };
+}
+
+const self = { runId: 'run-self', startedAtMs: 1_000 };
+const neighbour = (over: Partial<NeighbouringSession>): NeighbouringSession => ({
+  runId: 'run-other',
+  startedAtMs: 1_000,
+  start: 'resolved',
+  monitorSessionId: null,
+  ...over,
+});
+
+const decide = (legs: LegState[], neighbours: NeighbouringSession[] = [], seenBefore?: string[]) =>
+  decideClaim({
+    self,
+    clientId: OURS,
+    seenBefore: seenBefore ?? legs.map((one) => one.monitorSessionId),
+    legs,
+    neighbours,
+  });
+
+test('the one leg that nobody owns is adopted', () => {
+  expect(decide([leg('ms-1')])).toEqual({ kind: 'adopt', monitorSessionId: 'ms-1', surplus: [] });
+});
+
+test.each([
+  ['another client’s', leg('ms-1', { clientId: 'other' })],
+  ['a failed', leg('ms-1', { status: 'failed' })],
+  ['a terminated', leg('ms-1', { status: 'terminated' })],
+])('%s leg is never adopted', (_, other) => {
+  expect(decide([other])).toEqual({ kind: 'none' });
+});
+
+test('a leg of a running session is never adopted', () => {
+  expect(decide([leg('ms-1')], [neighbour({ monitorSessionId: 'ms-1' })])).toEqual({ kind: 'none' });
+});
+
+test('a leg that was not there at the first look belongs to somebody who started later', () => {
+  expect(decide([leg('ms-1')], [], [])).toEqual({ kind: 'none' });
+});
+
+test('a neighbour whose answer is under way may still be told of the leg', () => {
+  expect(decide([leg('ms-1')], [neighbour({ start: 'unresolved', startedAtMs: 9_999 })])).toEqual({ kind: 'wait' });
+});
+
+test('of sessions that are all in doubt the oldest decides first, and leaves the others theirs', () => {
+  const older = neighbour({ start: 'ambiguous', startedAtMs: 1 });
+  const younger = neighbour({ start: 'ambiguous', startedAtMs: 5_000 });
+  expect(decide([leg('ms-1'), leg('ms-2')], [older])).toEqual({ kind: 'wait' });
+  expect(decide([leg('ms-1'), leg('ms-2'), leg('ms-3')], [younger])).toEqual({
+    kind: 'adopt',
+    monitorSessionId: 'ms-1',
+    surplus: ['ms-3'],
+  });
+});
+
+test('any number of sessions in doubt adopt each leg at most once, and come to an end', () => {
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.record({ at: fc.nat(3), made: fc.boolean() }), {
+        minLength: 1,
+        maxLength: 6,
+        selector: JSON.stringify,
+      }),
+      fc.nat(2),
+      (starts, orphans) => {
+        interface Doubtful {
+          readonly place: typeof self;
+          readonly made: string | undefined;
+          start: NeighbouringSession['start'];
+          monitorSessionId: string | null;
+        }
+        const sessions = starts.map<Doubtful>(({ at, made }, index) => ({
+          place: { runId: `run-${index}`, startedAtMs: at },
+          made: made ? `ms-${index}` : undefined,
+          start: 'ambiguous',
+          monitorSessionId: null,
+        }));
+        let legs = [
+          ...sessions.flatMap(({ made }) => (made === undefined ? [] : [leg(made)])),
+          ...Array.from({ length: orphans }, (_, index) => leg(`ms-orphan-${index}`)),
+        ];
+        const seenBefore = legs.map((one) => one.monitorSessionId);
+        for (let round = 0; sessions.some(({ start }) => start === 'ambiguous'); round += 1) {
+          expect(round).toBeLessThanOrEqual(sessions.length);
+          for (const session of sessions.filter(({ start }) => start === 'ambiguous')) {
+            const neighbours = sessions
+              .filter((other) => other !== session)
+              .map(({ place, start, monitorSessionId }) => ({ ...place, start, monitorSessionId }));
+            const decision = decideClaim({ self: session.place, clientId: OURS, seenBefore, legs, neighbours });
+            if (decision.kind === 'wait') continue;
+            session.start = 'resolved';
+            if (decision.kind === 'none') continue;
+            session.monitorSessionId = decision.monitorSessionId;
+            legs = legs.filter((one) => !decision.surplus.includes(one.monitorSessionId));
+          }
+        }
+        const adopted = sessions.flatMap(({ monitorSessionId }) => monitorSessionId ?? []);
+        expect(new Set(adopted).size).toBe(adopted.length);
+        // Nobody lost a leg that was stopped as surplus, and what nobody owns is gone.
+        expect(adopted.length).toBe(Math.min(sessions.length, seenBefore.length));
+        expect(legs.map((one) => one.monitorSessionId).sort()).toEqual(adopted.sort());
+      },
+    ),
+  );
+});

@@ -1,0 +1,176 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { commandAction, isFinal } from '../../domain/commands.js';
+import {
+  applySessionEvent,
+  COMMANDS_KEPT,
+  findCommand,
+  HISTORY_KEPT,
+  ImpossibleEvent,
+  newSessionRecord,
+  nextModeChange,
+} from '../../domain/session-record.js';
+import type { SessionEvent, SessionRecord } from '../../domain/session-record.js';
+import { canTransition, endReason, monitorMode, sessionSnapshot } from '../../domain/session.js';
+import type { MonitorMode } from '../../domain/session.js';
+
+const at = '2026-11-01T00:00:00.000Z';
+const ids = { sessionId: 'session~i~s', runId: 'run-1' };
+
+function fresh(mode?: MonitorMode): SessionRecord {
+  return newSessionRecord({ interactionId: 'i', supervisorId: 's', ...(mode && { mode }) }, ids, at);
+}
+
+function after(record: SessionRecord, ...events: SessionEvent[]): SessionRecord {
+  return events.reduce(applySessionEvent, record);
+}
+
+const made: SessionEvent = { type: 'leg.made', at, monitorSessionId: 'ms-1', how: 'started' };
+const active: SessionEvent = {
+  type: 'session.active',
+  at,
+  mode: 'silent',
+  bargeStatus: 'inactive',
+  mediaServerGroupId: null,
+};
+const ending: SessionEvent = { type: 'session.ending', at, endReason: 'stopped' };
+const ended: SessionEvent = { type: 'session.ended', at, leg: 'gone' };
+const asked = (commandId: string, action: 'barge' | 'whisper' | 'silent' | 'stop'): SessionEvent => ({
+  type: 'command.accepted',
+  at,
+  commandId,
+  action,
+});
+
+const anyEvent: fc.Arbitrary<SessionEvent> = fc.oneof(
+  fc.constantFrom(made, active, ended),
+  fc.constantFrom(...monitorMode.options).map((mode) => ({
+    type: 'session.mode' as const,
+    at,
+    mode,
+    bargeStatus: 'active' as const,
+  })),
+  fc.constantFrom(...endReason.options).map((reason) => ({ type: 'session.ending' as const, at, endReason: reason })),
+  fc
+    .record({ commandId: fc.constantFrom('c1', 'c2', 'c3', 'c4'), action: fc.constantFrom(...commandAction.options) })
+    .map((command) => ({ type: 'command.accepted' as const, at, ...command })),
+  fc
+    .constantFrom('c1', 'c2', 'c3', '~start', 'never-heard-of')
+    .map((commandId) => ({ type: 'command.settled' as const, at, commandId, status: 'applied' as const })),
+);
+
+test('whatever happens in whatever order, a session keeps its rules', () => {
+  fc.assert(
+    fc.property(fc.array(anyEvent, { maxLength: 40 }), (events) => {
+      let record = fresh('barge');
+      for (const event of events) {
+        const before = record;
+        try {
+          record = applySessionEvent(record, event);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ImpossibleEvent);
+          continue; // refused: nothing changed
+        }
+        const { session } = record;
+        expect(sessionSnapshot.parse(session)).toEqual(session);
+        const moved = before.session.state !== session.state;
+        if (moved) expect(canTransition(before.session.state, session.state)).toBe(true);
+        // Rule 1: the leg never changes once there is one.
+        if (before.session.monitorSessionId !== null) {
+          expect(session.monitorSessionId).toBe(before.session.monitorSessionId);
+        }
+        // Rule 3: no mode without a confirmed leg.
+        if (['SILENT', 'WHISPER', 'BARGE'].includes(session.state)) expect(session.monitorSessionId).not.toBeNull();
+        expect((session.state === 'TERMINATED') === (session.endReason !== null)).toBe(true);
+        expect((session.state === 'TERMINATED') === (session.endedAt !== null)).toBe(true);
+        // The version moves exactly when what is shown does.
+        const shown = (one: SessionRecord): string => JSON.stringify({ ...one.session, version: 0 });
+        expect(session.version !== before.session.version).toBe(shown(before) !== shown(record));
+        // An outcome is final.
+        for (const command of before.commands.filter((one) => isFinal(one.status))) {
+          expect(findCommand(record, command.commandId)).toEqual(command);
+        }
+        if (session.state === 'TERMINATED') expect(record.commands.every((one) => isFinal(one.status))).toBe(true);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+describe('commands', () => {
+  test('are carried out in the order of their acceptance, the initial mode first', () => {
+    const record = after(fresh('whisper'), asked('c1', 'barge'), asked('c2', 'silent'));
+    expect(nextModeChange(record)?.commandId).toBe('~mode');
+    const settled: SessionEvent = { type: 'command.settled', at, commandId: '~mode', status: 'applied' };
+    expect(nextModeChange(after(record, settled))?.commandId).toBe('c1');
+  });
+
+  test('a repeated id changes nothing, whatever it asks for', () => {
+    const record = after(fresh(), asked('c1', 'barge'));
+    expect(after(record, asked('c1', 'stop'))).toBe(record);
+  });
+
+  test('mode changes are cancelled by the end, and told why', () => {
+    const record = after(fresh('barge'), asked('c1', 'whisper'), made, active, ending);
+    expect(record.commands).toMatchObject([
+      { commandId: '~start', status: 'applied' },
+      { commandId: '~mode', status: 'cancelled', reason: 'stopped' },
+      { commandId: 'c1', status: 'cancelled', reason: 'stopped' },
+    ]);
+    expect(nextModeChange(record)).toBeUndefined();
+  });
+
+  test('a stop is applied when the platform has confirmed it, and failed when it never did', () => {
+    const record = after(fresh(), made, active, asked('c1', 'stop'), ending);
+    expect(findCommand(record, 'c1')?.status).toBe('accepted');
+    expect(findCommand(after(record, ended), 'c1')?.status).toBe('applied');
+    expect(findCommand(after(record, { ...ended, leg: 'unconfirmed' }), 'c1')?.status).toBe('failed');
+  });
+
+  test('a start is failed when refused and cancelled when called off', () => {
+    const refused: SessionEvent = { type: 'session.ending', at, endReason: 'forbidden' };
+    expect(after(fresh(), refused, { ...ended, leg: 'none' }).commands[0]).toMatchObject({
+      status: 'failed',
+      reason: 'forbidden',
+    });
+    expect(after(fresh(), ending, { ...ended, leg: 'none' }).commands[0]).toMatchObject({ status: 'cancelled' });
+  });
+
+  test('after the end a stop has been done already, and nothing else can be', () => {
+    const record = after(fresh(), made, active, ending, ended, asked('c1', 'stop'), asked('c2', 'barge'));
+    expect(findCommand(record, 'c1')?.status).toBe('applied');
+    expect(findCommand(record, 'c2')).toMatchObject({ status: 'cancelled', reason: 'stopped' });
+  });
+
+  test('what is kept is bounded, and an open command is never forgotten', () => {
+    let record = after(fresh(), made, active, asked('open', 'barge'));
+    for (let n = 0; n < HISTORY_KEPT; n += 1) {
+      record = after(record, asked(`c${n}`, 'silent'), {
+        type: 'command.settled',
+        at,
+        commandId: `c${n}`,
+        status: 'applied',
+      });
+    }
+    expect(record.commands.length).toBe(COMMANDS_KEPT);
+    expect(record.history.length).toBe(HISTORY_KEPT);
+    expect(findCommand(record, 'open')?.status).toBe('accepted');
+  });
+});
+
+test('the first reason to end is the one that is kept', () => {
+  const record = after(fresh(), made, active, ending, { ...ending, endReason: 'interaction-ended' }, ended);
+  expect(record.session).toMatchObject({ state: 'TERMINATED', endReason: 'stopped', ending: null });
+});
+
+test('a second leg is impossible', () => {
+  expect(() => after(fresh(), made, { ...made, monitorSessionId: 'ms-2' })).toThrow(ImpossibleEvent);
+});
+
+test('a holder that is gone no longer holds the channel', () => {
+  const barge: SessionEvent = { type: 'session.mode', at, mode: 'barge', bargeStatus: 'active' };
+  expect(after(fresh(), made, active, barge, ending, ended).session.bargeStatus).toBe('inactive');
+  expect(after(fresh(), made, active, barge, ending, { ...ended, leg: 'unconfirmed' }).session.bargeStatus).toBe(
+    'active',
+  );
+});

@@ -1,0 +1,135 @@
+import { randomUUID } from 'node:crypto';
+import { WorkflowIdConflictPolicy } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { Worker, WorkerOptions } from '@temporalio/worker';
+import { pino } from 'pino';
+import type { StartSessionInput } from '../../domain/commands.js';
+import { sessionWorkflowId } from '../../domain/identifiers.js';
+import { MONITORING_SESSION } from '../../domain/workflow-contract.js';
+import { createHttpPlatform } from '../../platform/http-platform.js';
+import type { HttpPlatform, HttpPlatformOptions } from '../../platform/http-platform.js';
+import { devServerArguments } from '../../scripts/temporal-server/dev-server.js';
+import { provisionTemporalCli } from '../../scripts/temporal-server/provision.js';
+import { startSimulator } from '../../simulator/simulator.js';
+import type { Simulator } from '../../simulator/simulator.js';
+import type { SimulatorOptions } from '../../simulator/simulator-options.js';
+import type { monitoringSession } from '../../workflows/monitoring-session.js';
+import { installRuntimeLog } from '../../worker/runtime-log.js';
+import { ensureSearchAttributes } from '../../worker/search-attributes.js';
+import { createSessionWorker } from '../../worker/session-worker.js';
+import { bundleWorkflows } from '../../worker/workflow-bundle.js';
+
+let runtimeInstalled = false;
+
+/** Once a file, before its first connection: Temporal's own log stays quiet unless `LOG_LEVEL` says otherwise. */
+function quietRuntime(): void {
+  if (runtimeInstalled) return;
+  runtimeInstalled = true;
+  installRuntimeLog(pino({ level: process.env['LOG_LEVEL'] ?? 'silent' }));
+}
+
+/** A Temporal server for a test file: the real one, in memory, on free ports. */
+export async function startTemporal(): Promise<TestWorkflowEnvironment> {
+  quietRuntime();
+  const { path } = await provisionTemporalCli();
+  const extraArgs = devServerArguments({ port: 0, uiPort: undefined, namespace: 'default', database: undefined });
+  const temporal = await TestWorkflowEnvironment.createLocal({
+    server: { executable: { type: 'existing-path', path }, extraArgs: afterPort(extraArgs) },
+  });
+  await ensureSearchAttributes(temporal.nativeConnection, temporal.namespace ?? 'default');
+  return temporal;
+}
+
+/** The SDK sets address, port and log itself. */
+function afterPort(args: readonly string[]): string[] {
+  return args.slice(args.indexOf('--search-attribute'), args.indexOf('--log-level'));
+}
+
+export type SessionHandle = WorkflowHandle<typeof monitoringSession>;
+
+export interface SessionWorld extends AsyncDisposable {
+  readonly temporal: TestWorkflowEnvironment;
+  readonly simulator: Simulator;
+  readonly platform: HttpPlatform;
+  readonly taskQueue: string;
+  /** Connects an interaction on the simulator. */
+  readonly interaction: () => string;
+  /** Starts a session as a direct starter does: id and input only. */
+  readonly start: (input: StartSessionInput, workflowId?: string) => Promise<SessionHandle>;
+  /** Ends the worker as a deployment would; sessions stay. */
+  readonly stopWorker: () => Promise<void>;
+  readonly startWorker: () => Promise<void>;
+}
+
+export interface SessionWorldOptions {
+  readonly simulator?: SimulatorOptions;
+  readonly confirmTimeoutSeconds?: number;
+  readonly timeouts?: HttpPlatformOptions['timeouts'];
+}
+
+let bundle: Promise<NonNullable<WorkerOptions['workflowBundle']>> | undefined;
+
+/** Simulator, adapter and worker over a running Temporal; each on its own task queue. */
+export async function createSessionWorld(
+  temporal: TestWorkflowEnvironment,
+  { simulator: simulatorOptions, confirmTimeoutSeconds = 60, timeouts }: SessionWorldOptions = {},
+): Promise<SessionWorld> {
+  const simulator = await startSimulator({
+    port: 0,
+    population: null,
+    activationDelayMs: { min: 5, max: 20 },
+    ...simulatorOptions,
+  });
+  const platform = createHttpPlatform({
+    baseUrl: simulator.baseUrl,
+    clientId: 'earshot',
+    clientSecret: 'earshot-dev-secret',
+    ...(timeouts === undefined ? {} : { timeouts }),
+  });
+  const taskQueue = `monitoring-${randomUUID()}`;
+  bundle ??= bundleWorkflows();
+  const workflowBundle = await bundle;
+
+  let running: { readonly worker: Worker; readonly done: Promise<void> } | undefined;
+  const startWorker = async (): Promise<void> => {
+    const worker = await createSessionWorker({
+      connection: temporal.nativeConnection,
+      namespace: temporal.namespace ?? 'default',
+      taskQueue,
+      platform,
+      workflowSettings: { confirmTimeoutSeconds },
+      workflowBundle,
+    });
+    running = { worker, done: worker.run() };
+  };
+  const stopWorker = async (): Promise<void> => {
+    if (running === undefined) return;
+    running.worker.shutdown();
+    await running.done;
+    running = undefined;
+  };
+  await startWorker();
+
+  return {
+    temporal,
+    simulator,
+    platform,
+    taskQueue,
+    interaction: () => simulator.controls.addInteraction().interactionId,
+    start: (input, workflowId = sessionWorkflowId(input.interactionId, input.supervisorId)) =>
+      temporal.client.workflow.start<typeof monitoringSession>(MONITORING_SESSION, {
+        workflowId,
+        taskQueue,
+        args: [input],
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+      }),
+    startWorker,
+    stopWorker,
+    async [Symbol.asyncDispose]() {
+      await stopWorker();
+      await platform.close();
+      await simulator.close();
+    },
+  };
+}

@@ -1,0 +1,136 @@
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection } from '@temporalio/worker';
+import { pino } from 'pino';
+import type { Logger } from 'pino';
+import { SettingsError, workerSettings } from '../domain/settings.js';
+import type { WorkerSettings } from '../domain/settings.js';
+import { createHttpPlatform } from '../platform/http-platform.js';
+import { PlatformError } from '../platform/platform-error.js';
+import type { TelephonyPlatform } from '../platform/telephony-platform.js';
+import { installRuntimeLog } from './runtime-log.js';
+import { ensureSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
+import { createSessionWorker } from './session-worker.js';
+
+/** Exit codes: 78 (`EX_CONFIG`) tells the supervisor that a restart cannot help. */
+const EXIT_CONFIGURATION = 78;
+const EXIT_FAILURE = 1;
+
+/** A reason not to start that one line explains. */
+class CannotStart extends Error {
+  override readonly name = 'CannotStart';
+
+  constructor(
+    message: string,
+    readonly exitCode: number,
+  ) {
+    super(message);
+  }
+}
+
+async function main(): Promise<void> {
+  const settings = workerSettings(process.env);
+  const log = pino({ level: settings.logLevel, base: { part: 'worker' } });
+  installRuntimeLog(log);
+
+  const stop = stopRequest();
+  const platform = createHttpPlatform({
+    baseUrl: settings.platformBaseUrl,
+    clientId: settings.platformClientId,
+    clientSecret: settings.platformClientSecret,
+  });
+  try {
+    await checkCredentials(platform, settings, log);
+    const { connection, namespace } = await connect(settings);
+    try {
+      await ensureSearchAttributes(connection, namespace);
+      const worker = await createSessionWorker({
+        connection,
+        namespace,
+        taskQueue: settings.temporalTaskQueue,
+        platform,
+        workflowSettings: { confirmTimeoutSeconds: settings.confirmTimeoutSeconds },
+      });
+      void stop.requested.then(() => {
+        if (worker.getState() === 'RUNNING') worker.shutdown();
+      });
+      const running = worker.run();
+      log.info({ taskQueue: settings.temporalTaskQueue, namespace }, 'worker.ready');
+      process.send?.({ type: 'ready' });
+      if (stop.isRequested()) worker.shutdown();
+      await running;
+    } finally {
+      await connection.close();
+    }
+  } finally {
+    await platform.close();
+  }
+}
+
+/** A wrong secret shows at once, not at the first call; a platform that is away may come back. */
+async function checkCredentials(platform: TelephonyPlatform, settings: WorkerSettings, log: Logger): Promise<void> {
+  try {
+    await platform.listInteractions({ status: 'connected', pageSize: 1 });
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    const client = `The platform at ${settings.platformBaseUrl} refuses the client ${settings.platformClientId}`;
+    switch (error.fault.kind) {
+      case 'unauthorized':
+        throw new CannotStart(
+          `${client}: check PLATFORM_CLIENT_ID and PLATFORM_CLIENT_SECRET (${error.fault.detail}).`,
+          EXIT_CONFIGURATION,
+        );
+      case 'forbidden':
+        throw new CannotStart(
+          `${client} (${error.fault.code}): give it the scopes interaction:monitor and interaction:view, and a licence that includes monitoring.`,
+          EXIT_CONFIGURATION,
+        );
+      default:
+        log.warn(
+          { code: `platform.${error.fault.kind}` },
+          `${error.message}; sessions wait until the platform is back`,
+        );
+    }
+  }
+}
+
+async function connect(settings: WorkerSettings): Promise<{ connection: NativeConnection; namespace: string }> {
+  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const address = connectionOptions.address ?? `127.0.0.1:${settings.temporalPort}`;
+  try {
+    const connection = await NativeConnection.connect({ ...connectionOptions, address });
+    return { connection, namespace: namespace ?? settings.temporalNamespace };
+  } catch (error) {
+    throw new CannotStart(
+      `Temporal cannot be reached at ${address} (${error instanceof Error ? error.message : String(error)}): start it, or set TEMPORAL_ADDRESS.`,
+      EXIT_FAILURE,
+    );
+  }
+}
+
+/** SIGTERM, SIGINT, or the supervisor that started this process is gone. */
+function stopRequest(): { readonly requested: Promise<void>; readonly isRequested: () => boolean } {
+  let requestedAlready = false;
+  const requested = new Promise<void>((resolve) => {
+    const request = (): void => {
+      requestedAlready = true;
+      resolve();
+    };
+    process.on('SIGTERM', request).on('SIGINT', request).on('disconnect', request);
+  });
+  return { requested, isRequested: () => requestedAlready };
+}
+
+try {
+  await main();
+  // The supervisor's channel would keep the process alive.
+  if (process.connected) process.disconnect();
+} catch (error) {
+  const known =
+    error instanceof CannotStart || error instanceof SettingsError || error instanceof SearchAttributesMissing;
+  process.stderr.write(`${known ? error.message : `The worker failed: ${describe(error)}`}\n`);
+  process.exit(error instanceof CannotStart ? error.exitCode : known ? EXIT_CONFIGURATION : EXIT_FAILURE);
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

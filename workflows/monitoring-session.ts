@@ -1,0 +1,407 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  isCancellation,
+  log,
+  setHandler,
+  sleep,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { z } from 'zod';
+import type { ModeOutcome, Observation, StartOutcome, StopOutcome } from '../activities/leg-activities.js';
+import type { WorkflowSettings } from '../activities/read-activities.js';
+import { awaitCommandInput, commandSignal, isFinal, MAX_DURATION_SECONDS } from '../domain/commands.js';
+import type { AwaitCommandInput, CommandAction, CommandSignal, StartSessionInput } from '../domain/commands.js';
+import type { ActivityFailureType, CommandReason, WorkflowFailureType } from '../domain/errors.js';
+import { applySessionEvent, findCommand, isLive, newSessionRecord, nextModeChange } from '../domain/session-record.js';
+import type { SessionEvent, SessionRecord } from '../domain/session-record.js';
+import type { EndReason, MonitorMode } from '../domain/session.js';
+import type { CommandOutcome, SessionReport, StartProgress } from '../domain/workflow-contract.js';
+import { applicationFailure, atOnceOr, startFailure } from './activity-failures.js';
+import { findLostLeg } from './find-lost-leg.js';
+import {
+  changeModePatiently,
+  confirmLegWithin,
+  observeLeg,
+  quickly,
+  readSettings,
+  startLeg,
+  stopLegPatiently,
+} from './session-activities.js';
+import { parsed, parseInput } from './session-input.js';
+import { awaitCommandUpdate, COMMAND_SIGNALS, interactionEndedSignal, stateQuery } from './session-messages.js';
+import { SessionMirror } from './session-mirror.js';
+
+/** Backoff between starts that certainly made no leg, ms. */
+const START_BACKOFF_MS = { base: 500, max: 3_000 };
+
+/** What a session hands to its successor when its history has grown long. */
+interface CarriedSession {
+  readonly record: SessionRecord;
+  readonly settings: WorkflowSettings;
+  /** When `maxDurationSeconds` is over, ms since the epoch. */
+  readonly endsAtMs: number;
+}
+
+/**
+ * One monitor leg from start to end. Started under `sessionWorkflowId(interactionId, supervisorId)` by anybody, in any
+ * language; ends by itself with the call, and leaves no leg behind.
+ *
+ * History budget (events): start + stop about 30, a mode change 5 or 6, an idle session none.
+ *
+ * @throws ApplicationFailure `invalid.request`, `session.id.mismatch`. A start that the platform refuses is not a
+ * failure: the session ends with an `endReason`.
+ */
+export async function monitoringSession(input: StartSessionInput, carried?: CarriedSession): Promise<SessionReport> {
+  const session = new MonitoringSession(parseInput(input), carried);
+  return session.run();
+}
+
+class MonitoringSession {
+  readonly #input: StartSessionInput;
+  readonly #carried: CarriedSession | undefined;
+  readonly #mirror = new SessionMirror();
+  /** All that `stop`, cancellation and the interaction's end cut short. */
+  readonly #life = new CancellationScope();
+  #record: SessionRecord;
+  #start: StartProgress;
+  /** The platform may have gone through with a change that it never confirmed. */
+  #inDoubt = false;
+
+  constructor(input: StartSessionInput, carried: CarriedSession | undefined) {
+    this.#input = input;
+    this.#carried = carried;
+    const { workflowId, firstExecutionRunId } = workflowInfo();
+    this.#record =
+      carried?.record ?? newSessionRecord(input, { sessionId: workflowId, runId: firstExecutionRunId }, now());
+    this.#start = carried === undefined ? 'unresolved' : 'resolved';
+    this.#handleMessages();
+  }
+
+  async run(): Promise<SessionReport> {
+    this.#publish();
+    try {
+      await this.#life.run(() => this.#live());
+    } catch (error) {
+      if (!isCancellation(error)) throw error;
+      // Where `#end` did not cut the life short, the workflow itself was cancelled.
+      this.#end('cancelled');
+    }
+    await CancellationScope.nonCancellable(() => this.#tearDown());
+    // Temporal shows a cancelled session as such; its memo has the rest.
+    if (this.#record.session.endReason === 'cancelled') throw new CancelledFailure('the session was cancelled');
+    return this.#report();
+  }
+
+  // Signal handlers only write down what was asked; the one loop of `#live` does it, in order.
+  #handleMessages(): void {
+    for (const { signal, action, description } of COMMAND_SIGNALS) {
+      setHandler(signal, (payload) => this.#accept(action, payload), { description });
+    }
+    setHandler(interactionEndedSignal, () => this.#end('interaction-ended'), {
+      description: 'The interaction is over: end the session.',
+    });
+    setHandler(stateQuery, () => this.#report(), {
+      description: 'The session, its commands with their outcomes, and its audit trail.',
+    });
+    setHandler(awaitCommandUpdate, (input) => this.#awaitCommand(input), {
+      description: 'Wait for the outcome of {commandId}, at most {waitMs}.',
+      validator: (input) => {
+        const { commandId } = parsed(awaitCommandInput, input);
+        if (findCommand(this.#record, commandId) === undefined) {
+          const type: WorkflowFailureType = 'command.not.found';
+          throw ApplicationFailure.nonRetryable(`this session knows no command ${commandId}`, type);
+        }
+      },
+    });
+  }
+
+  #accept(action: CommandAction, payload: CommandSignal | undefined): void {
+    const command = commandSignal.safeParse(payload ?? {});
+    if (!command.success) {
+      // A signal has no answer and must not fail the session: the trail says what was wrong with it.
+      this.#apply({ type: 'signal.refused', at: now(), signal: action, reason: z.prettifyError(command.error) });
+      return;
+    }
+    const { commandId = uuid4(), actor, reason } = command.data;
+    const repeated = findCommand(this.#record, commandId) !== undefined;
+    const by = { ...(actor === undefined ? {} : { actor }), ...(reason === undefined ? {} : { reason }) };
+    this.#apply({ type: 'command.accepted', at: now(), commandId, action, ...by });
+    if (action === 'stop' && !repeated) this.#end('stopped', { commandId, ...by });
+  }
+
+  async #awaitCommand({ commandId, waitMs }: AwaitCommandInput): Promise<CommandOutcome> {
+    const command = () => {
+      const found = findCommand(this.#record, commandId);
+      if (found === undefined) {
+        const type: WorkflowFailureType = 'command.not.found';
+        throw ApplicationFailure.nonRetryable(`this session has forgotten command ${commandId}`, type);
+      }
+      return found;
+    };
+    // A cancelled session still answers: the outcome comes with its end.
+    if (waitMs > 0 && !isFinal(command().status)) {
+      await CancellationScope.nonCancellable(() => condition(() => isFinal(command().status), waitMs));
+    }
+    return { command: command(), session: this.#record.session };
+  }
+
+  async #live(): Promise<void> {
+    const settings = this.#carried?.settings ?? (await readSettings());
+    const { maxDurationSeconds = MAX_DURATION_SECONDS } = this.#input;
+    const endsAtMs = this.#carried?.endsAtMs ?? workflowInfo().startTime.getTime() + maxDurationSeconds * 1_000;
+    void this.#endAt(endsAtMs);
+
+    if (this.#record.session.state === 'PENDING') {
+      await this.#makeLeg(settings);
+      if (this.#isLive()) await this.#confirm(settings);
+    }
+    while (this.#isLive()) {
+      const command = nextModeChange(this.#record);
+      if (command !== undefined) {
+        await this.#changeMode(command.commandId, command.action);
+      } else if (this.#inDoubt) {
+        await this.#lookAgain();
+      } else if (workflowInfo().continueAsNewSuggested && allHandlersFinished()) {
+        await continueAsNew<typeof monitoringSession>(this.#input, { record: this.#record, settings, endsAtMs });
+      } else {
+        // Bounded by `#endAt`.
+        await condition(() => nextModeChange(this.#record) !== undefined || workflowInfo().continueAsNewSuggested);
+      }
+    }
+  }
+
+  async #endAt(endsAtMs: number): Promise<void> {
+    try {
+      await sleep(Math.max(1, endsAtMs - Date.now()), { summary: 'maxDurationSeconds' });
+      this.#end('max-duration');
+    } catch (error) {
+      if (!isCancellation(error)) throw error;
+    }
+  }
+
+  /** The one `start`. A repeat happens only where the platform certainly did not take the last one. */
+  async #makeLeg({ confirmTimeoutSeconds }: WorkflowSettings): Promise<void> {
+    const { interactionId, mediaServerGroupId } = this.#input;
+    const giveUpAtMs = Date.now() + confirmTimeoutSeconds * 1_000;
+    for (let backoffMs = START_BACKOFF_MS.base; ; backoffMs = Math.min(backoffMs * 2, START_BACKOFF_MS.max)) {
+      try {
+        return this.#started(
+          await startLeg({
+            interactionId,
+            chainRunId: workflowInfo().firstExecutionRunId,
+            ...(mediaServerGroupId === undefined ? {} : { mediaServerGroupId }),
+          }),
+          'started',
+        );
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        const failure = startFailure(error);
+        if (failure.kind === 'ambiguous') {
+          await CancellationScope.nonCancellable(() => this.#findLostLeg(failure.sentByMs));
+          return;
+        }
+        const delayMs = failure.retryAfterMs ?? backoffMs;
+        if (Date.now() + delayMs > giveUpAtMs) return this.#end('platform-unreachable', { reason: failure.message });
+        await sleep(delayMs, { summary: failure.message.slice(0, 100) });
+      }
+    }
+  }
+
+  async #findLostLeg(sentByMs: number): Promise<void> {
+    log.warn('start.ambiguous', this.#logFields());
+    this.#start = 'ambiguous';
+    this.#publish();
+    const monitorSessionId = await findLostLeg(this.#input.interactionId, sentByMs);
+    this.#started(
+      monitorSessionId === undefined
+        ? { kind: 'refused', endReason: 'start-failed', detail: 'no answer to the start, and no leg was made' }
+        : { kind: 'started', monitorSessionId },
+      'adopted',
+    );
+  }
+
+  #started(outcome: StartOutcome, how: 'started' | 'adopted'): void {
+    this.#start = 'resolved';
+    if (outcome.kind === 'started') {
+      this.#apply({ type: 'leg.made', at: now(), monitorSessionId: outcome.monitorSessionId, how });
+      this.#publish();
+    } else {
+      this.#end(outcome.endReason, { reason: outcome.detail });
+    }
+  }
+
+  async #confirm({ confirmTimeoutSeconds }: WorkflowSettings): Promise<void> {
+    let seen: Observation;
+    try {
+      seen = await confirmLegWithin(confirmTimeoutSeconds)(this.#leg());
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      const pending = applicationFailure(error)?.type === ('leg.pending' satisfies ActivityFailureType);
+      return this.#end(pending ? 'not-confirmed' : 'platform-unreachable');
+    }
+    if (seen.kind !== 'active') return this.#endUnseen(seen);
+    const { mode, bargeStatus, mediaServerGroupId } = seen;
+    this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, mediaServerGroupId });
+    this.#publish();
+    log.info('session.active', this.#logFields());
+  }
+
+  async #changeMode(commandId: string, mode: MonitorMode): Promise<void> {
+    const leg = this.#leg();
+    let outcome: ModeOutcome;
+    try {
+      outcome = await atOnceOr(
+        () => quickly.changeMode(leg, mode),
+        () => changeModePatiently(leg, mode),
+      );
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      this.#inDoubt = true;
+      return this.#fail(commandId, reasonOfFailure(error));
+    }
+    switch (outcome.kind) {
+      case 'applied':
+        this.#inDoubt = false;
+        this.#apply({ type: 'session.mode', at: now(), mode, bargeStatus: outcome.bargeStatus, commandId });
+        this.#apply({ type: 'command.settled', at: now(), commandId, status: 'applied' });
+        this.#publish();
+        return;
+      case 'busy': {
+        const { conflictingMonitorSessionId } = outcome;
+        const reason: CommandReason = 'barge.conflict';
+        this.#apply({ type: 'session.observed', at: now(), bargeStatus: 'active' });
+        this.#apply({
+          type: 'command.settled',
+          at: now(),
+          commandId,
+          status: 'rejected',
+          reason,
+          conflictingMonitorSessionId,
+        });
+        this.#publish();
+        return;
+      }
+      case 'refused':
+        return this.#fail(commandId, outcome.reason);
+      case 'leg-lost':
+      case 'interaction-ended':
+        return this.#end(outcome.kind);
+    }
+  }
+
+  /** After a change that nobody confirmed: what is shown is what the platform says (rule 10). A newer command looks itself. */
+  async #lookAgain(): Promise<void> {
+    const look = new CancellationScope();
+    try {
+      const seen = await Promise.race([
+        look.run(() => observeLeg(this.#leg())),
+        condition(() => nextModeChange(this.#record) !== undefined).then(() => undefined),
+      ]);
+      look.cancel();
+      if (seen === undefined) return;
+      this.#inDoubt = false;
+      if (seen.kind !== 'active') return this.#endUnseen(seen);
+      this.#apply({ type: 'session.mode', at: now(), mode: seen.mode, bargeStatus: seen.bargeStatus });
+      this.#publish();
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      this.#end('platform-unreachable');
+    }
+  }
+
+  /** The platform says that the leg is none, or none any more. */
+  #endUnseen(seen: Exclude<Observation, { kind: 'active' }>): void {
+    this.#end(seen.kind === 'failed' ? 'not-confirmed' : seen.kind);
+  }
+
+  /** Ends the session's life, for the first reason that is given. */
+  #end(
+    endReason: EndReason,
+    by: { readonly actor?: string; readonly reason?: string; readonly commandId?: string } = {},
+  ): void {
+    if (!this.#isLive()) return;
+    this.#apply({ type: 'session.ending', at: now(), endReason, ...by });
+    this.#life.cancel();
+  }
+
+  async #tearDown(): Promise<void> {
+    const leg = this.#record.session.monitorSessionId === null ? 'none' : await this.#stopLeg();
+    this.#apply({ type: 'session.ended', at: now(), leg });
+    this.#publish();
+    log.info('session.ended', { ...this.#logFields(), endReason: this.#record.session.endReason, leg });
+    // Every command has its outcome now, so these answer at once.
+    if (!allHandlersFinished()) await condition(allHandlersFinished, '5s');
+  }
+
+  async #stopLeg(): Promise<'gone' | 'unconfirmed'> {
+    const leg = this.#leg();
+    let outcome: StopOutcome;
+    try {
+      outcome = await atOnceOr(
+        () => quickly.stopLeg(leg),
+        () => {
+          this.#publish();
+          return stopLegPatiently(leg);
+        },
+      );
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error;
+      return 'unconfirmed';
+    }
+    return outcome === 'gone' ? 'gone' : 'unconfirmed';
+  }
+
+  #fail(commandId: string, reason: CommandReason): void {
+    this.#apply({ type: 'command.settled', at: now(), commandId, status: 'failed', reason });
+  }
+
+  #leg(): { interactionId: string; monitorSessionId: string } {
+    const { interactionId, monitorSessionId } = this.#record.session;
+    if (monitorSessionId === null) throw new Error('a session without a leg got past its start');
+    return { interactionId, monitorSessionId };
+  }
+
+  #apply(event: SessionEvent): void {
+    this.#record = applySessionEvent(this.#record, event);
+  }
+
+  #isLive(): boolean {
+    return isLive(this.#record.session);
+  }
+
+  #publish(): void {
+    this.#mirror.show(this.#record, this.#start);
+  }
+
+  #report(): SessionReport {
+    const { session, commands, history } = this.#record;
+    return { session, commands: [...commands], history: [...history] };
+  }
+
+  #logFields(): Record<string, unknown> {
+    const { sessionId, interactionId, monitorSessionId } = this.#record.session;
+    return { sessionId, interactionId, monitorSessionId };
+  }
+}
+
+/** Why a mode change came to nothing for as long as it was tried. */
+function reasonOfFailure(error: unknown): CommandReason {
+  const types: Readonly<Partial<Record<ActivityFailureType, CommandReason>>> = {
+    'platform.not-ready': 'not-ready',
+    'platform.throttled': 'throttled',
+  };
+  return (
+    Object.entries(types).find(([type]) => type === applicationFailure(error)?.type)?.[1] ?? 'platform-unreachable'
+  );
+}
+
+function now(): string {
+  return new Date().toISOString();
+}

@@ -1,0 +1,77 @@
+import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities/activities.js';
+
+/**
+ * The session's activities, one block per retry class. Retries and back-off are Temporal's; the HTTP adapter has none.
+ */
+
+/** Read on this worker, without a call: a second attempt could not know more. */
+export const { readSettings } = proxyLocalActivities<Pick<Activities, 'readSettings'>>({
+  startToCloseTimeout: '5s',
+  scheduleToCloseTimeout: '1 minute',
+});
+
+/**
+ * Not idempotent, so one attempt: the workflow decides what a failure means. Longer than the adapter's own limits for a
+ * token and a start together, so that an attempt is cut off only when its worker is gone. Cancelled before a worker took
+ * it, it never runs; after that its answer is waited for, because what was sent cannot be called back.
+ */
+export const { startLeg } = proxyActivities<Pick<Activities, 'startLeg'>>({
+  startToCloseTimeout: '45s',
+  scheduleToStartTimeout: '5 minutes',
+  retry: { maximumAttempts: 1 },
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  summary: 'ask the platform for the leg',
+});
+
+/** The seed's loop: base 500 ms, at most 3 s apart. Each look is short, so that one lost answer costs one look. */
+export function confirmLegWithin(seconds: number): Activities['confirmLeg'] {
+  return proxyActivities<Pick<Activities, 'confirmLeg'>>({
+    startToCloseTimeout: '12s',
+    scheduleToCloseTimeout: `${seconds}s`,
+    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '3s' },
+    summary: 'wait until the leg is active',
+  }).confirmLeg;
+}
+
+/**
+ * Idempotent commands, first try: in the workflow task itself, which spares a round trip through the task queue. Signals
+ * are not delivered meanwhile, hence the short limit: a platform that hangs must not delay a `stop`.
+ */
+export const quickly = proxyLocalActivities<Pick<Activities, 'changeMode' | 'stopLeg'>>({
+  startToCloseTimeout: '2s',
+  scheduleToCloseTimeout: '3s',
+  retry: { maximumAttempts: 1 },
+});
+
+/** A mode change that did not go through at once: as long as a supervisor may still want it. */
+export const { changeMode: changeModePatiently } = proxyActivities<Pick<Activities, 'changeMode'>>({
+  startToCloseTimeout: '12s',
+  scheduleToCloseTimeout: '30s',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '3s' },
+  summary: 'change the mode',
+});
+
+/** A stop is tried for as long as a leg can live. */
+export const { stopLeg: stopLegPatiently } = proxyActivities<Pick<Activities, 'stopLeg'>>({
+  startToCloseTimeout: '12s',
+  scheduleToCloseTimeout: '24 hours',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
+  summary: 'stop the leg until the platform confirms it',
+});
+
+/** What the session must know of the platform before it goes on, however long the platform is away. */
+export const { observeLeg } = proxyActivities<Pick<Activities, 'observeLeg'>>({
+  startToCloseTimeout: '12s',
+  scheduleToCloseTimeout: '24 hours',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+  summary: 'look what became of the leg',
+});
+
+/** The search for a leg whose answer was lost; see `lost-start.ts`. */
+export const { listOurLegs, claimLeg } = proxyActivities<Pick<Activities, 'listOurLegs' | 'claimLeg'>>({
+  startToCloseTimeout: '30s',
+  scheduleToCloseTimeout: '24 hours',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+  summary: 'find the leg whose answer was lost',
+});

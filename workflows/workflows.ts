@@ -1,0 +1,3 @@
+/** Every workflow type that a worker of Earshot runs, by its name. */
+export { monitoringSession } from './monitoring-session.js';
+export { listInteractions } from './list-interactions.js';
