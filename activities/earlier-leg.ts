@@ -5,7 +5,7 @@ import { sessionSnapshot } from '../domain/session.js';
 import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { platformFailure } from './platform-failure.js';
-import type { AmbiguousStartDetails } from './leg-activities.js';
+import type { PlatformFailureDetails } from './platform-failure.js';
 import { quoted } from './running-sessions.js';
 
 /**
@@ -44,7 +44,7 @@ export function createEarlierLeg(platform: TelephonyPlatform, client: () => Clie
       type: 'platform.ambiguous',
       message: `${workflowId} was reset, and an earlier run may have sent its start`,
       nonRetryable: true,
-      details: [{ sentByMs: Date.now() } satisfies AmbiguousStartDetails],
+      details: [{ sentByMs: Date.now() } satisfies PlatformFailureDetails],
     });
   };
 }

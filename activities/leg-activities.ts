@@ -42,19 +42,11 @@ export type ModeOutcome =
 
 export type StopOutcome = 'gone' | 'refused';
 
-/**
- * What the failure of an ambiguous `start` carries: a time by which it certainly had been sent, ms since the epoch by this
- * worker's clock.
- */
-export interface AmbiguousStartDetails {
-  readonly sentByMs: number;
-}
-
 export interface LegActivities {
   /**
    * Issues the session's one `start`. Run it with one attempt: it is not idempotent. Deaf to cancellation once it runs,
    * because what was sent cannot be called back.
-   * Fails with `platform.ambiguous` and {@link AmbiguousStartDetails} if the leg may have been made, and with
+   * Fails with `platform.ambiguous` and `sentByMs` among its details if the leg may have been made, and with
    * `platform.throttled` or `platform.unreachable` if it certainly was not.
    */
   startLeg(request: {
@@ -125,7 +117,7 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
         if (!(error instanceof PlatformError)) throw error;
         const endReason = endReasonOfRefusal(error.fault);
         if (endReason !== undefined) return { kind: 'refused', endReason, detail: error.message };
-        throw platformFailure(error, { sentByMs: Date.now() } satisfies AmbiguousStartDetails);
+        throw platformFailure(error, { sentByMs: Date.now() });
       }
     },
 

@@ -4,18 +4,30 @@ import { PlatformError } from '../platform/platform-error.js';
 import type { PlatformFault } from '../platform/platform-error.js';
 
 /**
- * The failure that an activity ends with when a call to the platform did not succeed: retryable exactly where trying
- * again can help, after the delay that the platform asked for.
+ * The first detail of every failure of {@link platformFailure}: what the workflow goes by. Times in ms; `sentByMs` is a
+ * time (since the epoch, by this worker's clock) by which an ambiguous `start` had certainly been sent.
  */
-export function platformFailure(error: PlatformError, details: Record<string, unknown> = {}): ApplicationFailure {
+export interface PlatformFailureDetails {
+  readonly retryAfterMs?: number;
+  readonly sentByMs?: number;
+}
+
+/**
+ * The failure that an activity ends with when a call to the platform did not succeed: retryable exactly where trying
+ * again can help, after the delay that the platform asked for. The delay is among the details too: Temporal obeys
+ * `nextRetryDelay` but does not hand it to the workflow.
+ */
+export function platformFailure(error: PlatformError, details: PlatformFailureDetails = {}): ApplicationFailure {
   const { fault } = error;
   const type: ActivityFailureType = `platform.${fault.kind}`;
+  const retryAfterMs = fault.kind === 'throttled' ? fault.retryAfterMs : null;
   return ApplicationFailure.create({
     type,
     message: error.message,
     nonRetryable: !isTransient(fault),
-    details: [details],
-    ...(fault.kind === 'throttled' && fault.retryAfterMs !== null ? { nextRetryDelay: fault.retryAfterMs } : {}),
+    ...(retryAfterMs === null
+      ? { details: [details] }
+      : { details: [{ ...details, retryAfterMs }], nextRetryDelay: retryAfterMs }),
   });
 }
 

@@ -30,12 +30,18 @@ function quietRuntime(): void {
 }
 
 /** A Temporal server for a test file: the real one, in memory, on free ports. */
-export async function startTemporal(): Promise<TestWorkflowEnvironment> {
+export async function startTemporal(
+  dynamicConfig: Readonly<Record<string, number | boolean>> = {},
+): Promise<TestWorkflowEnvironment> {
   quietRuntime();
   const { path } = await provisionTemporalCli();
   const extraArgs = devServerArguments({ port: 0, uiPort: undefined, namespace: 'default', database: undefined });
+  const configArgs = Object.entries(dynamicConfig).flatMap(([name, value]) => [
+    '--dynamic-config-value',
+    `${name}=${JSON.stringify(value)}`,
+  ]);
   const temporal = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path }, extraArgs: afterPort(extraArgs) },
+    server: { executable: { type: 'existing-path', path }, extraArgs: [...afterPort(extraArgs), ...configArgs] },
   });
   await ensureSearchAttributes(temporal.nativeConnection, temporal.namespace ?? 'default');
   return temporal;

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import type { CommandResource } from '../../domain/commands.js';
+import type { SessionState, SessionSnapshot } from '../../domain/session.js';
+import { sessionSnapshot } from '../../domain/session.js';
+import { SESSION_MEMO, sessionReport } from '../../domain/workflow-contract.js';
+import type { SessionReport } from '../../domain/workflow-contract.js';
+import type { SessionHandle, SessionWorld } from './session-world.js';
+import { until } from './until.js';
+
+/** What the session says of itself. */
+export async function reportOf(session: SessionHandle): Promise<SessionReport> {
+  return sessionReport.parse(await session.query('state'));
+}
+
+/** What lists and reads without a worker show. */
+export async function memoOf(session: SessionHandle): Promise<SessionSnapshot> {
+  const { memo } = await session.describe();
+  return sessionSnapshot.parse(memo?.[SESSION_MEMO]);
+}
+
+export async function reached(session: SessionHandle, state: SessionState, limitMs?: number): Promise<void> {
+  await until(
+    `${session.workflowId} is ${state}`,
+    async () => (await reportOf(session)).session.state === state,
+    limitMs,
+  );
+}
+
+export async function settled(session: SessionHandle, commandId: string, limitMs?: number): Promise<CommandResource> {
+  return until(
+    `${commandId} has its outcome`,
+    async () => {
+      const command = (await reportOf(session)).commands.find((one) => one.commandId === commandId);
+      return command !== undefined && command.status !== 'accepted' && command;
+    },
+    limitMs,
+  );
+}
+
+/** How often the platform was asked to do something for an interaction. */
+export function asked(world: SessionWorld, interactionId: string, action: string): number {
+  return world.simulator.ledger.requests({ interactionId, action }).length;
+}
+
+/** Rule 1 at the end of a session: the legs that were made, every one of them gone. */
+export function legsGone(world: SessionWorld, interactionId: string): number {
+  const live = world.simulator.ledger.legs({ interactionId, live: true });
+  if (live.length > 0) throw new Error(`still live: ${live.map((leg) => leg.monitorSessionId).join(', ')}`);
+  return world.simulator.ledger.legs({ interactionId }).length;
+}
+
+const failure = z.object({ cause: z.object({ type: z.string(), message: z.string() }) });
+
+/** Type and message of what a rejected update or failed workflow gave as its cause. */
+export async function causeOf(attempt: Promise<unknown>): Promise<{ type: string; message: string }> {
+  try {
+    await attempt;
+  } catch (error) {
+    return failure.parse(error).cause;
+  }
+  throw new Error('expected it to fail, but it succeeded');
+}

@@ -1,0 +1,293 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { WorkflowFailedError } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import type { SessionWorld } from '../support/session-world.js';
+import { asked, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import { until } from '../support/until.js';
+
+let temporal: TestWorkflowEnvironment;
+let world: SessionWorld;
+
+beforeAll(async () => {
+  temporal = await startTemporal();
+  world = await createSessionWorld(temporal);
+}, 60_000);
+
+afterEach(() => {
+  expect(world.simulator.ledger.violations()).toEqual([]);
+});
+
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+  await temporal.teardown();
+});
+
+test('a stop while pending ends the session at once, held commands and all', async () => {
+  const interactionId = world.interaction();
+  world.simulator.controls.addLegFault({ interactionId, effect: 'never-active' });
+  const session = await world.start({ interactionId, supervisorId: 'anna', mode: 'barge' });
+  await until('the leg', () => world.simulator.ledger.legs({ interactionId, live: true }).length === 1);
+  await session.signal('whisper', { commandId: 'held' });
+  const askedAt = performance.now();
+  await session.signal('stop');
+  const report = await session.result();
+  expect(performance.now() - askedAt).toBeLessThan(3_000);
+  expect(report.session.endReason).toBe('stopped');
+  expect(report.commands.map(({ action, status }) => `${action} ${status}`)).toEqual([
+    'start cancelled',
+    'barge cancelled',
+    'whisper cancelled',
+    'stop applied',
+  ]);
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('a stop while the start is on its way takes the answer and stops the leg that it names', async () => {
+  const interactionId = world.interaction();
+  world.simulator.controls.addFault({
+    match: { action: 'start', interactionId },
+    effect: { kind: 'delay', ms: 1_500, before: 'answer' },
+  });
+  const session = await world.start({ interactionId, supervisorId: 'ben' });
+  await until('the start', () => asked(world, interactionId, 'start') === 1);
+  await session.signal('stop');
+  expect((await session.result()).session).toMatchObject({ endReason: 'stopped' });
+  expect(legsGone(world, interactionId)).toBe(1);
+  expect(asked(world, interactionId, 'start')).toBe(1);
+});
+
+test('a session that is stopped before any worker took it never asks for a leg', async () => {
+  const interactionId = world.interaction();
+  await world.stopWorker();
+  const session = await world.start({ interactionId, supervisorId: 'cora' });
+  await session.signal('stop');
+  await world.startWorker();
+  expect((await session.result()).session).toMatchObject({ endReason: 'stopped', monitorSessionId: null });
+  expect(asked(world, interactionId, 'start')).toBe(0);
+});
+
+test('a stop cuts a mode change short that the platform keeps failing', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'dora' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.addFault({
+    match: { action: 'barge', interactionId },
+    effect: { kind: 'status', status: 503 },
+    times: 1_000,
+  });
+  await session.signal('barge', { commandId: 'stuck' });
+  await session.signal('silent', { commandId: 'behind' });
+  await until('a retry', () => asked(world, interactionId, 'barge') >= 3);
+  const askedAt = performance.now();
+  await session.signal('stop');
+  const report = await session.result();
+  expect(performance.now() - askedAt).toBeLessThan(3_000);
+  expect(report.commands.map(({ action, status }) => `${action} ${status}`)).toEqual([
+    'start applied',
+    'barge cancelled',
+    'silent cancelled',
+    'stop applied',
+  ]);
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('a platform that hangs delays a stop by two seconds at most', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'emil' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.addFault({
+    match: { action: 'barge', interactionId },
+    effect: { kind: 'hang', execute: false },
+    times: 1_000,
+  });
+  await session.signal('barge', { commandId: 'hangs' });
+  await until('the barge', () => asked(world, interactionId, 'barge') === 1);
+  const askedAt = performance.now();
+  await session.signal('stop');
+  await session.result();
+  expect(performance.now() - askedAt).toBeLessThan(4_000);
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('a mode change whose answer is lost is applied once it is confirmed, and shown then', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'finn' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.addFault({ match: { action: 'barge', interactionId }, effect: { kind: 'lost-answer' } });
+  await session.signal('barge', { commandId: 'lost' });
+  expect(await settled(session, 'lost')).toMatchObject({ status: 'applied' });
+  expect((await memoOf(session)).state).toBe('BARGE');
+  // The look before the repeat saw that it holds already.
+  expect(asked(world, interactionId, 'barge')).toBe(1);
+  await session.signal('stop');
+  await session.result();
+});
+
+test('a throttled mode change waits as long as the platform asks', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'gus' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.addFault({
+    match: { action: 'barge', interactionId },
+    effect: { kind: 'status', status: 429, retryAfterSeconds: 2 },
+  });
+  await session.signal('barge', { commandId: 'later' });
+  expect(await settled(session, 'later')).toMatchObject({ status: 'applied' });
+  const [first, second] = world.simulator.ledger.requests({ interactionId, action: 'barge' });
+  expect(Date.parse(second?.at ?? '') - Date.parse(first?.at ?? '')).toBeGreaterThanOrEqual(2_000);
+  await session.signal('stop');
+  await session.result();
+});
+
+test('a change that nobody confirmed fails, and what is shown afterwards is what the platform says', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'hal' });
+  await reached(session, 'SILENT');
+  // The barge goes through, and then nothing is heard of this leg for longer than a command is tried.
+  world.simulator.controls.addFault({ match: { action: 'barge', interactionId }, effect: { kind: 'lost-answer' } });
+  await session.signal('barge', { commandId: 'unheard' });
+  await until('the barge', () => asked(world, interactionId, 'barge') === 1);
+  const outage = world.simulator.controls.addFault({
+    match: { action: 'state', interactionId },
+    effect: { kind: 'status', status: 503 },
+    times: 1_000,
+  });
+  expect(await settled(session, 'unheard', 45_000)).toMatchObject({
+    status: 'failed',
+    reason: 'platform-unreachable',
+  });
+  expect((await memoOf(session)).state).toBe('SILENT');
+  world.simulator.controls.removeFault(outage);
+  await until('the truth', async () => (await memoOf(session)).state === 'BARGE', 40_000);
+  await session.signal('stop');
+  await session.result();
+  expect(legsGone(world, interactionId)).toBe(1);
+}, 120_000);
+
+test('a mode change that our client may not make fails at once, and is not repeated', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'ida' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.addFault({
+    match: { action: 'barge', interactionId },
+    effect: { kind: 'status', status: 403, code: 'missing.permission' },
+    times: 10,
+  });
+  await session.signal('barge', { commandId: 'forbidden' });
+  expect(await settled(session, 'forbidden')).toMatchObject({ status: 'failed', reason: 'forbidden' });
+  expect(asked(world, interactionId, 'barge')).toBe(1);
+  await session.signal('stop');
+  await session.result();
+});
+
+test('a stop is tried until the platform confirms it, and the session says so meanwhile', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'jo' });
+  await reached(session, 'SILENT');
+  const outage = world.simulator.controls.addFault({
+    match: { action: 'stop', interactionId },
+    effect: { kind: 'status', status: 503 },
+    times: 1_000,
+  });
+  await session.signal('stop', { commandId: 's' });
+  await until('ending', async () => (await memoOf(session)).ending?.reason === 'stopped');
+  // Nothing else can be asked of it any more.
+  await session.signal('barge', { commandId: 'too-late' });
+  expect(await settled(session, 'too-late')).toMatchObject({ status: 'cancelled', reason: 'stopped' });
+  await until('several tries', () => asked(world, interactionId, 'stop') >= 4);
+  const { session: shown, commands } = await reportOf(session);
+  expect(shown).toMatchObject({ state: 'SILENT', ending: { reason: 'stopped' } });
+  expect(commands.find(({ commandId }) => commandId === 's')?.status).toBe('accepted');
+  world.simulator.controls.removeFault(outage);
+  expect((await session.result()).commands.find(({ commandId }) => commandId === 's')?.status).toBe('applied');
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('a stop whose answer is lost is repeated, and a leg that is gone is success', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'kim' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.addFault({ match: { action: 'stop', interactionId }, effect: { kind: 'lost-answer' } });
+  await session.signal('stop');
+  expect((await session.result()).session.endReason).toBe('stopped');
+  expect(asked(world, interactionId, 'stop')).toBe(2);
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('a second stop while the first is under way shares its outcome', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'lea' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.addFault({
+    match: { action: 'stop', interactionId },
+    effect: { kind: 'delay', ms: 800, before: 'answer' },
+  });
+  await session.signal('stop', { commandId: 'one' });
+  await session.signal('stop', { commandId: 'two' });
+  const { commands } = await session.result();
+  expect(commands.filter(({ action }) => action === 'stop').map(({ status }) => status)).toEqual([
+    'applied',
+    'applied',
+  ]);
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('the end of the interaction ends the session, and so does a command that hears of it', async () => {
+  const told = world.interaction();
+  const session = await world.start({ interactionId: told, supervisorId: 'mia' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.endInteraction({ interactionId: told });
+  await session.signal('interactionEnded');
+  expect((await session.result()).session.endReason).toBe('interaction-ended');
+
+  const untold = world.interaction();
+  const other = await world.start({ interactionId: untold, supervisorId: 'mia' });
+  await reached(other, 'SILENT');
+  world.simulator.controls.endInteraction({ interactionId: untold });
+  await other.signal('barge', { commandId: 'late' });
+  const report = await other.result();
+  expect(report.session.endReason).toBe('interaction-ended');
+  expect(report.commands.at(-1)).toMatchObject({ status: 'cancelled', reason: 'interaction-ended' });
+});
+
+test('a severed leg is noticed by the next command', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'nils' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.sever({ interactionId });
+  await session.signal('whisper');
+  expect((await session.result()).session.endReason).toBe('leg-lost');
+});
+
+test('maxDurationSeconds ends the session', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'olga', maxDurationSeconds: 2 });
+  await reached(session, 'SILENT');
+  const { session: ended } = await session.result();
+  expect(ended.endReason).toBe('max-duration');
+  expect(Date.parse(ended.endedAt ?? '') - Date.parse(ended.startedAt)).toBeGreaterThanOrEqual(1_900);
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test.each(['while pending', 'while active', 'while barging'])(
+  'cancelled from Temporal %s: the leg is stopped first',
+  async (when) => {
+    const interactionId = world.interaction();
+    if (when === 'while pending') world.simulator.controls.addLegFault({ interactionId, effect: 'never-active' });
+    const mode = when === 'while barging' ? 'barge' : 'silent';
+    const session = await world.start({ interactionId, supervisorId: 'pia', mode });
+    if (when === 'while pending') {
+      await until('the leg', () => world.simulator.ledger.legs({ interactionId, live: true }).length === 1);
+    } else {
+      await reached(session, when === 'while active' ? 'SILENT' : 'BARGE');
+    }
+    const outcome = session.executeUpdate('awaitCommand', { args: [{ commandId: '~start', waitMs: 20_000 }] });
+    await session.cancel();
+    await expect(session.result()).rejects.toBeInstanceOf(WorkflowFailedError);
+    expect((await session.describe()).status.name).toBe('CANCELLED');
+    expect(await memoOf(session)).toMatchObject({ state: 'TERMINATED', endReason: 'cancelled', ending: null });
+    expect(await outcome).toMatchObject({ command: { status: when === 'while pending' ? 'cancelled' : 'applied' } });
+    expect(legsGone(world, interactionId)).toBe(1);
+  },
+);

@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import Long from 'long';
+import type { monitoringSession } from '../../workflows/monitoring-session.js';
+import { bundleWorkflows } from '../../worker/workflow-bundle.js';
+import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import type { SessionHandle, SessionWorld } from '../support/session-world.js';
+import { asked, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import { until } from '../support/until.js';
+
+let temporal: TestWorkflowEnvironment;
+let world: SessionWorld;
+
+beforeAll(async () => {
+  // A history counts as long after 60 events, so that continue-as-new comes after a few commands.
+  temporal = await startTemporal({ 'limit.historyCount.suggestContinueAsNew': 60 });
+  world = await createSessionWorld(temporal);
+}, 60_000);
+
+afterAll(async () => {
+  expect(world.simulator.ledger.violations()).toEqual([]);
+  await world[Symbol.asyncDispose]();
+  await temporal.teardown();
+});
+
+/** Each of them a command of its own, one after the other. */
+async function goThrough(session: SessionHandle, count: number): Promise<void> {
+  for (let n = 0; n < count; n += 1) {
+    await session.signal(n % 2 === 0 ? 'whisper' : 'silent', { commandId: `c${n}` });
+    await settled(session, `c${n}`);
+  }
+}
+
+test('a session of many commands continues as new, and nobody can tell', async () => {
+  const interactionId = world.interaction();
+  const started = await world.start({ interactionId, supervisorId: 'anna', maxDurationSeconds: 3_600 });
+  await reached(started, 'SILENT');
+  const session = temporal.client.workflow.getHandle<typeof monitoringSession>(started.workflowId);
+  const before = await memoOf(session);
+  await goThrough(session, 21);
+  const description = await until('a second run', async () => {
+    const now = await session.describe();
+    return now.runId !== before.runId && now;
+  });
+  const { session: shown, commands, history } = await reportOf(session);
+  expect(shown).toMatchObject({ state: 'WHISPER', runId: before.runId, monitorSessionId: before.monitorSessionId });
+  expect(shown.startedAt).toBe(before.startedAt);
+  expect(await memoOf(session)).toEqual(shown);
+  expect(commands).toHaveLength(22);
+  expect(history[0]?.type).toBe('session.created');
+  const attributes = description.typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]);
+  expect(Object.fromEntries(attributes)).toMatchObject({
+    InteractionId: interactionId,
+    SupervisorId: 'anna',
+    SessionState: 'WHISPER',
+    MonitorSessionId: before.monitorSessionId,
+  });
+  // What was done in an earlier run is not done again.
+  await session.signal('whisper', { commandId: 'c0' });
+  await session.signal('silent', { commandId: 'fresh' });
+  expect(await settled(session, 'fresh')).toMatchObject({ status: 'applied' });
+  expect(asked(world, interactionId, 'whisper')).toBe(11);
+  await session.signal('stop');
+  expect((await session.result()).session.endReason).toBe('stopped');
+  expect(asked(world, interactionId, 'start')).toBe(1);
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('commands that arrive while no worker is up are carried out by the next one', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'ben' });
+  await reached(session, 'SILENT');
+  await world.stopWorker();
+  await session.signal('barge', { commandId: 'b' });
+  await session.signal('silent', { commandId: 's' });
+  expect((await memoOf(session)).state).toBe('SILENT');
+  await world.startWorker();
+  expect(await settled(session, 's')).toMatchObject({ status: 'applied' });
+  const [leg] = world.simulator.ledger.legs({ interactionId });
+  expect(leg?.modes.map(({ mode }) => mode)).toEqual(['silent', 'barge', 'silent']);
+  await session.signal('stop');
+  await session.result();
+});
+
+test('a session that is reset to its beginning keeps its leg', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'cora' });
+  await reached(session, 'SILENT');
+  const { monitorSessionId } = await memoOf(session);
+  await session.client.workflowService.resetWorkflowExecution({
+    namespace: temporal.namespace ?? 'default',
+    workflowExecution: { workflowId: session.workflowId },
+    workflowTaskFinishEventId: Long.fromNumber(4),
+    requestId: 'reset-1',
+    reason: 'test',
+  });
+  const successor = temporal.client.workflow.getHandle<typeof monitoringSession>(session.workflowId);
+  await until('the successor is active', async () => {
+    const { session: shown } = await reportOf(successor);
+    return shown.state === 'SILENT' && shown.monitorSessionId === monitorSessionId;
+  });
+  expect(asked(world, interactionId, 'start')).toBe(1);
+  await successor.signal('stop');
+  await successor.result();
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('histories replay without a difference', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'dora', mode: 'barge' });
+  await reached(session, 'BARGE');
+  await goThrough(session, 3);
+  await session.signal('stop');
+  await session.result();
+  const workflowBundle = await bundleWorkflows();
+  await Worker.runReplayHistory({ workflowBundle }, await session.fetchHistory(), session.workflowId);
+});
+
+test('the history of a session stays within its budget', async () => {
+  const events = async (supervisorId: string, modes: readonly ('whisper' | 'silent')[]): Promise<number> => {
+    const interactionId = world.interaction();
+    const session = await world.start({ interactionId, supervisorId });
+    // Without a query: each would add to the workflow's tasks.
+    await until('active', async () => (await memoOf(session)).state === 'SILENT');
+    for (const mode of modes) {
+      await session.signal(mode);
+      await until(mode, async () => (await memoOf(session)).state === mode.toUpperCase());
+    }
+    await session.signal('stop');
+    await session.result();
+    return (await session.fetchHistory()).events?.length ?? 0;
+  };
+  const startStop = await events('emil', []);
+  const withModes = await events('finn', ['whisper', 'silent']);
+  expect(startStop).toBeLessThanOrEqual(34);
+  expect(withModes - startStop).toBeLessThanOrEqual(2 * 7);
+});

@@ -1,0 +1,189 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import type { SessionWorld } from '../support/session-world.js';
+import { asked, legsGone, memoOf, reached, reportOf } from '../support/sessions.js';
+import { until } from '../support/until.js';
+
+let temporal: TestWorkflowEnvironment;
+let world: SessionWorld;
+
+beforeAll(async () => {
+  temporal = await startTemporal();
+  world = await createSessionWorld(temporal, { confirmTimeoutSeconds: 3, timeouts: { startMs: 1_000 } });
+}, 60_000);
+
+afterEach(() => {
+  expect(world.simulator.ledger.violations()).toEqual([]);
+});
+
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+  await temporal.teardown();
+});
+
+const lostAnswer = { kind: 'lost-answer' } as const;
+
+test.each([
+  ['403', { status: 403, code: 'missing.license' }, 'forbidden'],
+  ['404', { status: 404, code: 'interaction.not.found' }, 'start-failed'],
+  ['410', { status: 410, code: 'interaction.ended' }, 'interaction-ended'],
+  ['409 group unavailable', { status: 409, code: 'media.server.group.unavailable' }, 'start-failed'],
+  ['400', { status: 400, code: 'bad.request' }, 'start-failed'],
+])('a start answered %s ends the session, told why, after one request', async (_, answer, endReason) => {
+  const interactionId = world.interaction();
+  world.simulator.controls.addFault({
+    match: { action: 'start', interactionId },
+    effect: { kind: 'status', ...answer },
+  });
+  const session = await world.start({ interactionId, supervisorId: 'anna' });
+  const report = await session.result();
+  expect(report.session).toMatchObject({ state: 'TERMINATED', endReason, monitorSessionId: null });
+  expect(report.commands[0]).toMatchObject({ action: 'start', status: 'failed', reason: endReason });
+  expect(report.history.find(({ type }) => type === 'session.ending')?.reason).toMatch(/^start: /);
+  expect(asked(world, interactionId, 'start')).toBe(1);
+  expect(asked(world, interactionId, 'stop')).toBe(0);
+});
+
+test.each([
+  ['never becomes active', 'never-active'],
+  ['fails', 'fail'],
+] as const)('a leg that %s is stopped, and the session ends as not-confirmed', async (_, effect) => {
+  const interactionId = world.interaction();
+  world.simulator.controls.addLegFault({ interactionId, effect });
+  const session = await world.start({ interactionId, supervisorId: 'ben', mode: 'barge' });
+  const report = await session.result();
+  expect(report.session).toMatchObject({ state: 'TERMINATED', endReason: 'not-confirmed' });
+  expect(report.commands).toMatchObject([
+    { action: 'start', status: 'failed' },
+    { action: 'barge', status: 'cancelled', reason: 'not-confirmed' },
+  ]);
+  expect(legsGone(world, interactionId)).toBe(1);
+  expect(asked(world, interactionId, 'barge')).toBe(0);
+});
+
+test('a leg that is severed while pending ends the session as leg-lost', async () => {
+  const interactionId = world.interaction();
+  world.simulator.controls.addLegFault({ interactionId, effect: 'never-active' });
+  const session = await world.start({ interactionId, supervisorId: 'cora' });
+  await until('the leg', () => world.simulator.ledger.legs({ interactionId, live: true }).length === 1);
+  world.simulator.controls.sever({ interactionId });
+  expect((await session.result()).session.endReason).toBe('leg-lost');
+});
+
+test('the platform is asked for the state with 500 ms at first and never more than 3 s between', async () => {
+  const slow = await createSessionWorld(temporal, { confirmTimeoutSeconds: 20 });
+  try {
+    const interactionId = slow.interaction();
+    slow.simulator.controls.addLegFault({ interactionId, effect: 'activate', afterMs: 7_500 });
+    const session = await slow.start({ interactionId, supervisorId: 'dora' });
+    await reached(session, 'SILENT');
+    const looks = slow.simulator.ledger.requests({ interactionId, action: 'state' }).map(({ at }) => Date.parse(at));
+    const gaps = looks.slice(1).map((at, index) => at - (looks[index] ?? 0));
+    // 500 ms, 1 s, 2 s, then every 3 s; the margin is for a busy machine.
+    expect(gaps.length).toBeGreaterThanOrEqual(4);
+    [500, 1_000, 2_000, 3_000].forEach((expected, index) => {
+      expect(gaps[index]).toBeGreaterThanOrEqual(expected - 50);
+      expect(gaps[index]).toBeLessThan(expected + 900);
+    });
+    await session.signal('stop');
+    await session.result();
+  } finally {
+    await slow[Symbol.asyncDispose]();
+  }
+});
+
+test('a start that the platform certainly did not take is sent again, after the delay it asked for', async () => {
+  const interactionId = world.interaction();
+  world.simulator.controls.addFault({
+    match: { action: 'start', interactionId },
+    effect: { kind: 'status', status: 429, retryAfterSeconds: 1 },
+  });
+  const session = await world.start({ interactionId, supervisorId: 'emil' });
+  await reached(session, 'SILENT');
+  const [refused, taken, ...more] = world.simulator.ledger.requests({ interactionId, action: 'start' });
+  expect(more).toEqual([]);
+  expect(Date.parse(taken?.at ?? '') - Date.parse(refused?.at ?? '')).toBeGreaterThanOrEqual(1_000);
+  await session.signal('stop');
+  await session.result();
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('a platform that throttles every start is given up after CONFIRM_TIMEOUT_SECONDS', async () => {
+  const interactionId = world.interaction();
+  world.simulator.controls.addFault({
+    match: { action: 'start', interactionId },
+    effect: { kind: 'status', status: 429, retryAfterSeconds: 1 },
+    times: 100,
+  });
+  const session = await world.start({ interactionId, supervisorId: 'finn' });
+  expect((await session.result()).session.endReason).toBe('platform-unreachable');
+  expect(legsGone(world, interactionId)).toBe(0);
+});
+
+// Each of these waits out the platform's 10 s window, so they do it side by side.
+test('a start whose answer is lost never makes a second leg, and the one it made is found', async () => {
+  const adopts = async (effect: Parameters<SessionWorld['simulator']['controls']['addFault']>[0]['effect']) => {
+    const interactionId = world.interaction();
+    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect });
+    const session = await world.start({ interactionId, supervisorId: 'gus', mode: 'whisper' });
+    await reached(session, 'WHISPER', 25_000);
+    const report = await reportOf(session);
+    expect(report.history.find(({ type }) => type === 'leg.made')).toMatchObject({ how: 'adopted' });
+    await session.signal('stop');
+    await session.result();
+    expect(legsGone(world, interactionId)).toBe(1);
+    expect(asked(world, interactionId, 'start')).toBe(1);
+  };
+
+  const endsWithout = async () => {
+    const interactionId = world.interaction();
+    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: { kind: 'lost-request' } });
+    const session = await world.start({ interactionId, supervisorId: 'hal' });
+    expect((await session.result()).session).toMatchObject({ endReason: 'start-failed', monitorSessionId: null });
+    expect(asked(world, interactionId, 'start')).toBe(1);
+    expect(legsGone(world, interactionId)).toBe(0);
+  };
+
+  const stoppedMeanwhile = async () => {
+    const interactionId = world.interaction();
+    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
+    const session = await world.start({ interactionId, supervisorId: 'ida' });
+    await until('the lost start', () => asked(world, interactionId, 'start') === 1);
+    await session.signal('stop');
+    expect((await session.result()).session.endReason).toBe('stopped');
+    expect(legsGone(world, interactionId)).toBe(1);
+  };
+
+  const manyInDoubt = async () => {
+    const interactionId = world.interaction();
+    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer, times: 3 });
+    const sessions = await Promise.all(
+      ['jo', 'kim', 'lea'].map((supervisorId) => world.start({ interactionId, supervisorId })),
+    );
+    // One whose answers come, beside those in doubt; and a leg of another client that is nobody's business.
+    await until('three lost starts', () => asked(world, interactionId, 'start') === 3);
+    const outside = world.simulator.controls.outsideLeg({ interactionId, mode: 'silent' });
+    const fourth = await world.start({ interactionId, supervisorId: 'mia' });
+    await Promise.all([...sessions, fourth].map((session) => reached(session, 'SILENT', 60_000)));
+    const legs = await Promise.all([...sessions, fourth].map(async (one) => (await memoOf(one)).monitorSessionId));
+    expect(new Set(legs).size).toBe(4);
+    expect(world.simulator.ledger.legs({ interactionId, clientId: 'earshot' })).toHaveLength(4);
+    await Promise.all([...sessions, fourth].map((session) => session.signal('stop')));
+    await Promise.all([...sessions, fourth].map((session) => session.result()));
+    expect(world.simulator.ledger.legs({ interactionId, live: true }).map((leg) => leg.monitorSessionId)).toEqual([
+      outside.monitorSessionId,
+    ]);
+  };
+
+  await Promise.all([
+    adopts(lostAnswer),
+    adopts({ kind: 'lost-answer', executeAfterMs: 5_000 }),
+    adopts({ kind: 'status-after', status: 502 }),
+    adopts({ kind: 'hang', execute: true }),
+    adopts({ kind: 'garbled-answer' }),
+    endsWithout(),
+    stoppedMeanwhile(),
+    manyInDoubt(),
+  ]);
+}, 90_000);
