@@ -13,17 +13,17 @@ export const tokenAnswer = z.object({
   access_token: z.string().min(1),
   token_type: z.string().optional(),
   /** Seconds; absent, textual or absurd values are the token source's to judge. */
-  expires_in: z.unknown(),
+  expires_in: z.unknown().optional(),
 });
 
 /** `POST …/monitor` `start` → `202`. */
 export const startAnswer = z.object({ monitorSessionId: platformId, interactionId: platformId });
 
-/** `POST …/monitor` `barge`, `whisper`, `silent` → `200`. */
-export const modeAnswer = z.object({ monitorSessionId: platformId, mode: monitorMode });
+/** `POST …/monitor` `barge`, `whisper`, `silent` → `200`. The page writes the leg out for `barge` only. */
+export const modeAnswer = z.object({ monitorSessionId: platformId.optional(), mode: monitorMode });
 
 /** `POST …/monitor` `stop` → `200`. */
-export const stopAnswer = z.object({ monitorSessionId: platformId, status: z.literal('terminated') });
+export const stopAnswer = z.object({ monitorSessionId: platformId.optional(), status: z.literal('terminated') });
 
 export const legStatus = z.enum(['pending', 'active', 'failed', 'terminated']);
 export type LegStatus = z.infer<typeof legStatus>;

@@ -1,8 +1,8 @@
-import { temporal } from '@temporalio/proto';
 import type { NativeConnection } from '@temporalio/worker';
 import { SEARCH_ATTRIBUTE_NAMES } from '../domain/workflow-contract.js';
 
-const KEYWORD = temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD;
+/** `INDEXED_VALUE_TYPE_KEYWORD` of Temporal's API. */
+const KEYWORD = 2;
 
 /** Thrown when the server lacks search attributes and will not register them; the message names the commands that do. */
 export class SearchAttributesMissing extends Error {

@@ -44,9 +44,9 @@ export const quickly = proxyLocalActivities<Pick<Activities, 'changeMode' | 'sto
   retry: { maximumAttempts: 1 },
 });
 
-/** A mode change that did not go through at once: as long as a supervisor may still want it. */
+/** A mode change that did not go through at once: as long as a supervisor may still want it. Two calls an attempt. */
 export const { changeMode: changeModePatiently } = proxyActivities<Pick<Activities, 'changeMode'>>({
-  startToCloseTimeout: '12s',
+  startToCloseTimeout: '20s',
   scheduleToCloseTimeout: '30s',
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '3s' },
   summary: 'change the mode',

@@ -1,0 +1,167 @@
+import { performance } from 'node:perf_hooks';
+import { tokenAnswer } from '../domain/platform-wire.js';
+import { parseJson } from './fault-of-answer.js';
+import type { HttpExchange, HttpOutcome } from './http-exchange.js';
+import { PlatformError } from './platform-error.js';
+import type { PlatformFault } from './platform-error.js';
+import { retryAfterMs } from './retry-after.js';
+import type { CallOptions } from './telephony-platform.js';
+import { tokenLifetimeMs } from './token-lifetime.js';
+import { untilAborted } from './until-aborted.js';
+
+const MAX_BODY_BYTES = 64 * 1024;
+/** A token is replaced this long before it expires, or at half its life if that is shorter. */
+const EARLY_MS = 30_000;
+/** After a refusal nobody is asked again for this long, doubling with each refusal in a row. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+/** What can stand in an `Authorization` header. */
+const SENDABLE = /^[\x21-\x7e]+$/;
+
+export interface TokenSourceOptions {
+  readonly exchange: HttpExchange;
+  readonly clientId: string;
+  readonly clientSecret: string;
+  /** Time of one token request, ms. */
+  readonly timeoutMs: number;
+  /** Monotonic clock, ms. @default performance.now */
+  readonly monotonicNow?: () => number;
+}
+
+interface HeldToken {
+  readonly value: string;
+  /** Monotonic times, ms. */
+  readonly refreshAt: number;
+  readonly expiresAt: number;
+}
+
+type Outcome = { readonly value: string } | { readonly fault: PlatformFault };
+
+/**
+ * The platform's access token: fetched when first needed, replaced in time, shared by all calls. It is in this
+ * object's private fields and nowhere else (`design.md`, invariant 7).
+ *
+ * Every fault it throws says that the call which wanted the token was not sent: `unauthorized` (our credentials are
+ * refused), `throttled`, or `unreachable` (no answer, `5xx`, an unreadable one); never `ambiguous`.
+ */
+export class TokenSource {
+  readonly #exchange: HttpExchange;
+  readonly #form: string;
+  readonly #timeoutMs: number;
+  readonly #now: () => number;
+  #held: HeldToken | undefined;
+  /** The one request under way. It never rejects, so nobody needs to be waiting for it. */
+  #refreshing: Promise<Outcome> | undefined;
+  #pause: { readonly until: number; readonly fault: PlatformFault } | undefined;
+  #refusals = 0;
+
+  constructor({ exchange, clientId, clientSecret, timeoutMs, monotonicNow }: TokenSourceOptions) {
+    this.#exchange = exchange;
+    this.#form = new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_id: clientId,
+      client_secret: clientSecret,
+    }).toString();
+    this.#timeoutMs = timeoutMs;
+    this.#now = monotonicNow ?? (() => performance.now());
+  }
+
+  /**
+   * The token to use now. Where it is due for replacement and that fails, the old one until it really expires.
+   * @throws PlatformError (see the class); the reason of `signal`, which gives up this caller's wait only.
+   */
+  async token({ signal }: CallOptions = {}): Promise<string> {
+    if (this.#held !== undefined && this.#now() < this.#held.refreshAt) return this.#held.value;
+    signal?.throwIfAborted();
+    const outcome = await untilAborted(this.#refresh(), signal);
+    if ('value' in outcome) return outcome.value;
+    if (this.#held !== undefined && this.#now() < this.#held.expiresAt) return this.#held.value;
+    throw new PlatformError('token', outcome.fault);
+  }
+
+  /**
+   * Another token than the one that was just refused. Any number of calls refused with the same token cause one
+   * request; a call refused with a token that has been replaced meanwhile just gets the newer one.
+   * @throws as {@link token}
+   */
+  async refreshAfter401(usedToken: string, options: CallOptions = {}): Promise<string> {
+    if (this.#held?.value === usedToken) this.#held = undefined;
+    return this.token(options);
+  }
+
+  #refresh(): Promise<Outcome> {
+    // One at a time: a request that timed out is cut off before the next begins, so no older answer comes in late.
+    this.#refreshing ??= this.#fetch().finally(() => (this.#refreshing = undefined));
+    return this.#refreshing;
+  }
+
+  async #fetch(): Promise<Outcome> {
+    const askedAt = this.#now();
+    if (this.#pause !== undefined && askedAt < this.#pause.until) {
+      return { fault: remaining(this.#pause.fault, this.#pause.until - askedAt) };
+    }
+    const outcome = await this.#exchange.exchange({
+      method: 'POST',
+      path: '/api/v2/auth/token',
+      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
+      body: this.#form,
+      answerTimeoutMs: this.#timeoutMs,
+      maxBodyBytes: MAX_BODY_BYTES,
+    });
+    const read = readTokenOutcome(outcome);
+    if ('fault' in read) {
+      this.#pauseAfter(read.fault);
+      return read;
+    }
+    this.#pause = undefined;
+    this.#refusals = 0;
+    // Counted from the asking: the platform's clock for it began no later than the answer.
+    const lifetimeMs = tokenLifetimeMs(read.expiresIn);
+    const expiresAt = askedAt + lifetimeMs;
+    this.#held = { value: read.value, refreshAt: expiresAt - Math.min(EARLY_MS, lifetimeMs / 2), expiresAt };
+    return { value: read.value };
+  }
+
+  /** Wrong credentials stay wrong and a throttle holds for everybody: asking on and on would only make it worse. */
+  #pauseAfter(fault: PlatformFault): void {
+    if (fault.kind === 'unreachable') {
+      this.#pause = undefined;
+      return;
+    }
+    const growing = Math.min(FIRST_PAUSE_MS * 2 ** this.#refusals, LONGEST_PAUSE_MS);
+    this.#refusals += 1;
+    const pauseMs = fault.kind === 'throttled' ? (fault.retryAfterMs ?? growing) : growing;
+    this.#pause = { until: this.#now() + pauseMs, fault };
+  }
+}
+
+/** A throttle's delay as seen by one who asks in the middle of it. */
+function remaining(fault: PlatformFault, restMs: number): PlatformFault {
+  return fault.kind === 'throttled' ? { kind: 'throttled', retryAfterMs: Math.ceil(restMs) } : fault;
+}
+
+function readTokenOutcome(
+  outcome: HttpOutcome,
+): { readonly value: string; readonly expiresIn: unknown } | { readonly fault: PlatformFault } {
+  if (outcome.kind === 'failure') return unreachable(outcome.detail);
+  const { status } = outcome;
+  if (status >= 200 && status < 300) {
+    const parsed = tokenAnswer.safeParse(parseJson(outcome.body ?? ''));
+    if (!parsed.success || !SENDABLE.test(parsed.data.access_token)) {
+      return unreachable(outcome.bodyFault ?? `its answer ${status} holds no usable access_token`);
+    }
+    return { value: parsed.data.access_token, expiresIn: parsed.data.expires_in };
+  }
+  if (status === 429) return { fault: { kind: 'throttled', retryAfterMs: retryAfterMs(outcome.headers, Date.now()) } };
+  if (status === 408 || status >= 500) return unreachable(`it answered ${status}`);
+  // The answer's own words are left out: a platform that repeats what it was sent would put the secret into a log.
+  const check =
+    status === 400 || status === 401 || status === 403
+      ? 'check PLATFORM_CLIENT_ID and PLATFORM_CLIENT_SECRET'
+      : 'check PLATFORM_BASE_URL, then PLATFORM_CLIENT_ID and PLATFORM_CLIENT_SECRET';
+  return { fault: { kind: 'unauthorized', detail: `the token endpoint answered ${status}: ${check}` } };
+}
+
+function unreachable(detail: string): { readonly fault: PlatformFault } {
+  return { fault: { kind: 'unreachable', detail: `token endpoint: ${detail}` } };
+}

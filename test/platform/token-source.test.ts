@@ -1,0 +1,221 @@
+import { afterEach, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { HttpExchange } from '../../platform/http-exchange.js';
+import { tokenLifetimeMs } from '../../platform/token-lifetime.js';
+import { TokenSource } from '../../platform/token-source.js';
+import { closeAll, errorOf, faultOf, nthToken, ScriptedServer, SECRET, until } from './scripted-server.js';
+
+const exchanges: HttpExchange[] = [];
+afterEach(async () => {
+  await Promise.all(exchanges.splice(0).map((exchange) => exchange.close()));
+  await closeAll();
+});
+
+async function setUp(timeoutMs = 2_000) {
+  const server = await ScriptedServer.start();
+  const exchange = new HttpExchange({ baseUrl: server.baseUrl, connections: 2, connectMs: 1_000 });
+  exchanges.push(exchange);
+  const clock = { nowMs: 1_000 };
+  const source = new TokenSource({
+    exchange,
+    clientId: 'client & 1',
+    clientSecret: SECRET,
+    timeoutMs,
+    monotonicNow: () => clock.nowMs,
+  });
+  const issue = (expiresIn: unknown) => {
+    server.onToken = () => ({
+      status: 200,
+      body: { access_token: nthToken(server.tokenRequests.length), expires_in: expiresIn },
+    });
+  };
+  return { server, source, clock, issue };
+}
+
+test('the request is the page’s form', async () => {
+  const { server, source } = await setUp();
+  await source.token();
+  expect(server.tokenRequests[0]).toMatchObject({
+    method: 'POST',
+    url: '/api/v2/auth/token',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  });
+  expect(server.tokenRequests[0]!.headers.authorization).toBeUndefined();
+  expect(Object.fromEntries(new URLSearchParams(server.tokenRequests[0]!.body))).toEqual({
+    grant_type: 'client_credentials',
+    client_id: 'client & 1',
+    client_secret: SECRET,
+  });
+});
+
+test('callers at once share one request, later ones its token', async () => {
+  const { server, source } = await setUp();
+  const tokens = await Promise.all(Array.from({ length: 20 }, () => source.token()));
+  expect(new Set([...tokens, await source.token()])).toEqual(new Set([nthToken(1)]));
+  expect(server.tokenRequests).toHaveLength(1);
+});
+
+test.each([
+  [3600, 3_570_000],
+  ['3600', 3_570_000],
+  [60, 30_000],
+  [40, 20_000],
+  [1, 500],
+  [undefined, 270_000],
+  [-5, 270_000],
+  [0, 270_000],
+  ['soon', 270_000],
+  [null, 270_000],
+  [1e300, 86_370_000],
+])('expires_in %j: replaced after %i ms', async (expiresIn, replacedAfterMs) => {
+  const { source, clock, issue } = await setUp();
+  issue(expiresIn);
+  expect(await source.token()).toBe(nthToken(1));
+  clock.nowMs += replacedAfterMs - 1;
+  expect(await source.token()).toBe(nthToken(1));
+  clock.nowMs += 1;
+  expect(await source.token()).toBe(nthToken(2));
+});
+
+test('any expires_in gives a lifetime from a second to a day', () => {
+  fc.assert(
+    fc.property(fc.anything(), (expiresIn) => {
+      const lifetimeMs = tokenLifetimeMs(expiresIn);
+      expect(lifetimeMs).toBeGreaterThanOrEqual(1_000);
+      expect(lifetimeMs).toBeLessThanOrEqual(86_400_000);
+    }),
+  );
+});
+
+test('while the replacement fails the old token is used until it expires, and not after', async () => {
+  const { server, source, clock, issue } = await setUp();
+  issue(100);
+  await source.token();
+  server.onToken = () => ({ status: 503 });
+  clock.nowMs += 99_000;
+  expect(await source.token()).toBe(nthToken(1));
+  clock.nowMs += 1_000;
+  expect(await faultOf(source.token())).toMatchObject({ kind: 'unreachable' });
+});
+
+test('any number of 401s with one token cause one request', async () => {
+  const { server, source } = await setUp();
+  const used = await source.token();
+  const replaced = await Promise.all(Array.from({ length: 50 }, () => source.refreshAfter401(used)));
+  expect(new Set(replaced)).toEqual(new Set([nthToken(2)]));
+  expect(server.tokenRequests).toHaveLength(2);
+});
+
+test('a late 401 with a token replaced long ago gets the newer one without a request', async () => {
+  const { server, source } = await setUp();
+  const used = await source.token();
+  await source.refreshAfter401(used);
+  expect(await source.refreshAfter401(used)).toBe(nthToken(2));
+  expect(server.tokenRequests).toHaveLength(2);
+});
+
+test('a token refused with 401 is not handed out again, not even while its replacement fails', async () => {
+  const { server, source } = await setUp();
+  const used = await source.token();
+  server.onToken = () => ({ status: 503 });
+  expect(await faultOf(source.refreshAfter401(used))).toMatchObject({ kind: 'unreachable' });
+  expect(await faultOf(source.token())).toMatchObject({ kind: 'unreachable' });
+});
+
+test('a refresh that timed out and is answered late does not overwrite a newer token', async () => {
+  const { server, source } = await setUp(50);
+  let answerLate: (() => void) | undefined;
+  server.onToken = (_seen, response) => {
+    answerLate = () => response.writeHead(200).end('{"access_token":"stale","expires_in":3600}');
+    return undefined;
+  };
+  expect(await faultOf(source.token())).toMatchObject({ kind: 'unreachable' });
+  server.onToken = () => ({ status: 200, body: { access_token: 'newer', expires_in: 3600 } });
+  expect(await source.token()).toBe('newer');
+  answerLate?.();
+  expect(await source.token()).toBe('newer');
+});
+
+test.each(['', 'two\nlines', 'späßchen', 'a b', null, 7])(
+  'a token %j that no header can hold is not kept',
+  async (bad) => {
+    const { server, source } = await setUp();
+    server.onToken = () => ({ status: 200, body: { access_token: bad, expires_in: 3600 } });
+    expect(await faultOf(source.token())).toMatchObject({ kind: 'unreachable' });
+    server.onToken = () => ({ status: 200, body: { access_token: 'good', expires_in: 3600 } });
+    expect(await source.token()).toBe('good');
+  },
+);
+
+test('one caller giving up does not cancel the others’ request', async () => {
+  const { server, source } = await setUp();
+  let answer: (() => void) | undefined;
+  server.onToken = (_seen, response) => {
+    answer = () => response.writeHead(200).end('{"access_token":"shared","expires_in":3600}');
+    return undefined;
+  };
+  const giveUp = new AbortController();
+  const impatient = errorOf(source.token({ signal: giveUp.signal }));
+  const patient = source.token();
+  await until(() => answer !== undefined, 'the request arrived');
+  giveUp.abort();
+  expect(await impatient).toBe(giveUp.signal.reason);
+  answer?.();
+  expect(await patient).toBe('shared');
+  expect(server.tokenRequests).toHaveLength(1);
+});
+
+test('a request that nobody waits for any more fails without a sound', async () => {
+  const { server, source } = await setUp();
+  const giveUp = new AbortController();
+  server.onToken = () => undefined;
+  const impatient = errorOf(source.token({ signal: giveUp.signal }));
+  await until(() => server.tokenRequests.length === 1, 'the request arrived');
+  server.onToken = () => ({ status: 500 });
+  giveUp.abort();
+  expect(await impatient).toBe(giveUp.signal.reason);
+});
+
+test.each([400, 401, 403, 404, 302])('credentials refused with %i: what to check, never the secret', async (status) => {
+  const { server, source } = await setUp();
+  server.onToken = (seen) => ({ status, body: { code: 'invalid_client', message: seen.body } });
+  const error = await errorOf(source.token());
+  expect(error).toMatchObject({
+    fault: { kind: 'unauthorized', detail: expect.stringMatching(/PLATFORM_CLIENT_ID and PLATFORM_CLIENT_SECRET/) },
+  });
+  expect(String(error)).not.toContain(SECRET);
+});
+
+test('refusals are remembered for 1, 2, 4, … 30 s; a success forgets them', async () => {
+  const { server, source, clock } = await setUp();
+  const usual = server.onToken;
+  server.onToken = () => ({ status: 401 });
+  let requests = 0;
+  for (const pauseMs of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) {
+    expect(await faultOf(source.token())).toMatchObject({ kind: 'unauthorized' });
+    requests += 1;
+    clock.nowMs += pauseMs - 1;
+    expect(await faultOf(source.token())).toMatchObject({ kind: 'unauthorized' });
+    expect(server.tokenRequests).toHaveLength(requests);
+    clock.nowMs += 1;
+  }
+  server.onToken = usual;
+  const token = await source.token();
+  server.onToken = () => ({ status: 401 });
+  expect(await faultOf(source.refreshAfter401(token))).toMatchObject({ kind: 'unauthorized' });
+  clock.nowMs += 1_000;
+  server.onToken = usual;
+  await source.token();
+});
+
+test('a throttled token endpoint is left alone for as long as it asks', async () => {
+  const { server, source, clock } = await setUp();
+  const usual = server.onToken;
+  server.onToken = () => ({ status: 429, headers: { 'retry-after': '5' } });
+  expect(await faultOf(source.token())).toEqual({ kind: 'throttled', retryAfterMs: 5_000 });
+  server.onToken = usual;
+  clock.nowMs += 2_000;
+  expect(await faultOf(source.token())).toEqual({ kind: 'throttled', retryAfterMs: 3_000 });
+  clock.nowMs += 3_000;
+  expect(await source.token()).toBe(nthToken(2));
+});
