@@ -40,7 +40,8 @@ export type ModeOutcome =
   | { readonly kind: 'interaction-ended' }
   | { readonly kind: 'refused'; readonly reason: 'forbidden' | 'unauthorized' | 'invalid' };
 
-export type StopOutcome = 'gone' | 'refused';
+/** `gone` also where the leg was not there any more; the others are final refusals. */
+export type StopOutcome = 'gone' | 'forbidden' | 'invalid';
 
 export interface LegActivities {
   /**
@@ -65,7 +66,7 @@ export interface LegActivities {
   /** Puts a leg into a mode, after a look at the platform's own state. Idempotent. */
   changeMode(leg: Leg, mode: MonitorMode): Promise<ModeOutcome>;
 
-  /** Stops a leg. `gone` also when it was not there any more; `refused` when our client may not (never retried). */
+  /** Stops a leg. */
   stopLeg(leg: Leg): Promise<StopOutcome>;
 }
 
@@ -172,7 +173,7 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
           await platform.stopMonitor(leg, { signal: cancellationSignal() });
           return 'gone';
         },
-        (fault) => (fault.kind === 'forbidden' || fault.kind === 'invalid' ? 'refused' : undefined),
+        (fault) => (fault.kind === 'forbidden' || fault.kind === 'invalid' ? fault.kind : undefined),
       ),
   };
 }

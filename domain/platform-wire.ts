@@ -6,7 +6,7 @@ import { bargeStatus, monitorMode } from './session.js';
  * that this page marks as always present is required, so that a broken answer is noticed where it arrives.
  */
 
-const platformId = z.string().min(1);
+const platformId = z.string().min(1).max(128);
 
 /** `POST /api/v2/auth/token` → `200`. */
 export const tokenAnswer = z.object({

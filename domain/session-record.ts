@@ -16,6 +16,13 @@ const happening = {
   commandId: z.string().optional(),
 };
 
+/**
+ * What became of the leg: there was `none`, the platform said that it is `gone`, or it never did, because the stop was
+ * `forbidden` or called `invalid`, or the platform was `unreachable` for as long as a leg can live.
+ */
+const legAtEnd = z.enum(['none', 'gone', 'forbidden', 'invalid', 'unreachable']);
+export type LegAtEnd = z.infer<typeof legAtEnd>;
+
 /** One line of the audit trail: what happened, when, and where they are known by whom, why and by which command. */
 export const auditEntry = z.discriminatedUnion('type', [
   z.object({ ...happening, type: z.literal('session.created') }),
@@ -39,8 +46,7 @@ export const auditEntry = z.discriminatedUnion('type', [
   z.object({
     ...happening,
     type: z.literal('session.ended'),
-    /** `unconfirmed`: the platform never said that the leg is gone. */
-    leg: z.enum(['none', 'gone', 'unconfirmed']),
+    leg: legAtEnd,
   }),
   z.object({ ...happening, type: z.literal('command.accepted'), commandId: z.string(), action: commandAction }),
   z.object({
@@ -238,9 +244,10 @@ function settleAll(record: SessionRecord, outcomeOf: (command: CommandResource) 
 }
 
 /** What becomes of commands that are still open when the session is over. */
-function outcomeAtEnd(command: CommandResource, reason: EndReason, leg: 'none' | 'gone' | 'unconfirmed'): Outcome {
+function outcomeAtEnd(command: CommandResource, reason: EndReason, leg: LegAtEnd): Outcome {
   if (command.action === 'stop') {
-    return leg === 'unconfirmed' ? { status: 'failed', reason } : { status: 'applied' };
+    if (leg === 'none' || leg === 'gone') return { status: 'applied' };
+    return { status: 'failed', reason: leg === 'unreachable' ? 'platform-unreachable' : leg };
   }
   // A start that somebody called off did not fail.
   const calledOff = reason === 'stopped' || reason === 'cancelled';

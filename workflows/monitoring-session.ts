@@ -14,13 +14,13 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { z } from 'zod';
-import type { ModeOutcome, Observation, StartOutcome, StopOutcome } from '../activities/leg-activities.js';
+import type { ModeOutcome, Observation, StartOutcome } from '../activities/leg-activities.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import { awaitCommandInput, commandSignal, isFinal, MAX_DURATION_SECONDS } from '../domain/commands.js';
 import type { AwaitCommandInput, CommandAction, CommandSignal, StartSessionInput } from '../domain/commands.js';
 import type { ActivityFailureType, CommandReason, WorkflowFailureType } from '../domain/errors.js';
 import { applySessionEvent, findCommand, isLive, newSessionRecord, nextModeChange } from '../domain/session-record.js';
-import type { SessionEvent, SessionRecord } from '../domain/session-record.js';
+import type { LegAtEnd, SessionEvent, SessionRecord } from '../domain/session-record.js';
 import type { EndReason, MonitorMode } from '../domain/session.js';
 import type { CommandOutcome, SessionReport, StartProgress } from '../domain/workflow-contract.js';
 import { applicationFailure, atOnceOr, startFailure } from './activity-failures.js';
@@ -168,11 +168,11 @@ class MonitoringSession {
         await this.#changeMode(command.commandId, command.action);
       } else if (this.#inDoubt) {
         await this.#lookAgain();
-      } else if (workflowInfo().continueAsNewSuggested && allHandlersFinished()) {
+      } else if (mayContinueAsNew()) {
         await continueAsNew<typeof monitoringSession>(this.#input, { record: this.#record, settings, endsAtMs });
       } else {
         // Bounded by `#endAt`.
-        await condition(() => nextModeChange(this.#record) !== undefined || workflowInfo().continueAsNewSuggested);
+        await condition(() => nextModeChange(this.#record) !== undefined || mayContinueAsNew());
       }
     }
   }
@@ -340,11 +340,10 @@ class MonitoringSession {
     if (!allHandlersFinished()) await condition(allHandlersFinished, '5s');
   }
 
-  async #stopLeg(): Promise<'gone' | 'unconfirmed'> {
+  async #stopLeg(): Promise<LegAtEnd> {
     const leg = this.#leg();
-    let outcome: StopOutcome;
     try {
-      outcome = await atOnceOr(
+      return await atOnceOr(
         () => quickly.stopLeg(leg),
         () => {
           this.#publish();
@@ -353,9 +352,8 @@ class MonitoringSession {
       );
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
-      return 'unconfirmed';
+      return 'unreachable';
     }
-    return outcome === 'gone' ? 'gone' : 'unconfirmed';
   }
 
   #fail(commandId: string, reason: CommandReason): void {
@@ -389,6 +387,11 @@ class MonitoringSession {
     const { sessionId, interactionId, monitorSessionId } = this.#record.session;
     return { sessionId, interactionId, monitorSessionId };
   }
+}
+
+/** The history has grown long, and nobody waits for an answer of this run. */
+function mayContinueAsNew(): boolean {
+  return workflowInfo().continueAsNewSuggested && allHandlersFinished();
 }
 
 /** Why a mode change came to nothing for as long as it was tried. */

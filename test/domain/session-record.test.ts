@@ -124,7 +124,7 @@ describe('commands', () => {
     const record = after(fresh(), made, active, asked('c1', 'stop'), ending);
     expect(findCommand(record, 'c1')?.status).toBe('accepted');
     expect(findCommand(after(record, ended), 'c1')?.status).toBe('applied');
-    expect(findCommand(after(record, { ...ended, leg: 'unconfirmed' }), 'c1')?.status).toBe('failed');
+    expect(findCommand(after(record, { ...ended, leg: 'forbidden' }), 'c1')?.status).toBe('failed');
   });
 
   test('a start is failed when refused and cancelled when called off', () => {
@@ -170,7 +170,7 @@ test('a second leg is impossible', () => {
 test('a holder that is gone no longer holds the channel', () => {
   const barge: SessionEvent = { type: 'session.mode', at, mode: 'barge', bargeStatus: 'active' };
   expect(after(fresh(), made, active, barge, ending, ended).session.bargeStatus).toBe('inactive');
-  expect(after(fresh(), made, active, barge, ending, { ...ended, leg: 'unconfirmed' }).session.bargeStatus).toBe(
+  expect(after(fresh(), made, active, barge, ending, { ...ended, leg: 'forbidden' }).session.bargeStatus).toBe(
     'active',
   );
 });

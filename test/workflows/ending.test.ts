@@ -215,6 +215,22 @@ test('a stop whose answer is lost is repeated, and a leg that is gone is success
   expect(legsGone(world, interactionId)).toBe(1);
 });
 
+test('a stop that our client may not make is not repeated, and the session ends telling so', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'kurt' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.addFault({
+    match: { action: 'stop', interactionId },
+    effect: { kind: 'status', status: 403, code: 'missing.permission' },
+    times: 10,
+  });
+  await session.signal('stop', { commandId: 's' });
+  const { commands, history } = await session.result();
+  expect(commands.at(-1)).toMatchObject({ action: 'stop', status: 'failed', reason: 'forbidden' });
+  expect(history.at(-1)).toMatchObject({ type: 'session.ended', leg: 'forbidden' });
+  expect(asked(world, interactionId, 'stop')).toBe(1);
+});
+
 test('a second stop while the first is under way shares its outcome', async () => {
   const interactionId = world.interaction();
   const session = await world.start({ interactionId, supervisorId: 'lea' });

@@ -1,0 +1,187 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import {
+  SettingsError,
+  apiSettings,
+  isLoopback,
+  readSettings,
+  settingsTable,
+  workerSettings,
+  type Environment,
+} from '../../domain/settings.js';
+
+const PLATFORM = {
+  PLATFORM_BASE_URL: 'https://acme.example',
+  PLATFORM_CLIENT_ID: 'earshot',
+  PLATFORM_CLIENT_SECRET: 'a secret',
+};
+
+function errorOf(read: () => unknown): SettingsError {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof SettingsError) return error;
+    throw error;
+  }
+  throw new Error('Expected a SettingsError');
+}
+
+const faultNames = (env: Environment): string[] => errorOf(() => readSettings(env)).faults.map(({ name }) => name);
+
+describe('readSettings', () => {
+  it('has a default for everything that needs a value', () => {
+    expect(readSettings({})).toEqual({
+      port: 8080,
+      host: '127.0.0.1',
+      temporalNamespace: 'default',
+      temporalPort: 7233,
+      temporalUiPort: 8233,
+      temporalTaskQueue: 'monitoring',
+      simulatorPort: 8090,
+      simulatorControl: 'off',
+      sweepIntervalSeconds: 60,
+      bargeWaitSeconds: 30,
+      confirmTimeoutSeconds: 60,
+      logLevel: 'info',
+    });
+  });
+
+  it('takes an empty or blank value for an unset one', () => {
+    expect(readSettings({ PORT: '', HOST: '  ', API_KEY: '', PLATFORM_BASE_URL: '' })).toEqual(readSettings({}));
+  });
+
+  it('lists every fault at once, each with its value and what is expected', () => {
+    const error = errorOf(() =>
+      readSettings({ PORT: 'http', SWEEP_INTERVAL_SECONDS: '0', TEMPORAL_ADDRESS: 'http://t', LOG_LEVEL: 'loud' }),
+    );
+    expect(error.code).toBe('settings.invalid');
+    expect(error.message.split('\n')).toEqual([
+      '4 settings are wrong:',
+      '  PORT must be a whole number from 0 to 65535 (given: "http")',
+      '  TEMPORAL_ADDRESS must be host:port, without a scheme or a path (given: "http://t")',
+      '  SWEEP_INTERVAL_SECONDS must be a whole number from 1 to 3600 (given: "0")',
+      '  LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent (given: "loud")',
+    ]);
+  });
+
+  it.each(['1e3', '0x50', '-1', '80.5', '65536', '8080 8081', '٨٠', '99999999999999999999'])(
+    'refuses %p for a port',
+    (value) => expect(faultNames({ PORT: value })).toEqual(['PORT']),
+  );
+
+  it.each(['ftp://p', 'p.example', 'https://u:p@p.example', 'https://p?x=1', 'https://p#x', 'https://'])(
+    'refuses %p for the base URL',
+    (value) => expect(faultNames({ ...PLATFORM, PLATFORM_BASE_URL: value })).toEqual(['PLATFORM_BASE_URL']),
+  );
+
+  it('drops the slashes at the end of the base URL', () => {
+    expect(readSettings({ ...PLATFORM, PLATFORM_BASE_URL: 'http://p/a//' }).platformBaseUrl).toBe('http://p/a');
+  });
+
+  it('takes off or a WebSocket URL for the events', () => {
+    expect(readSettings({ PLATFORM_EVENTS_URL: 'off' }).platformEventsUrl).toBe('off');
+    expect(readSettings({ PLATFORM_EVENTS_URL: 'wss://p/e' }).platformEventsUrl).toBe('wss://p/e');
+    expect(faultNames({ PLATFORM_EVENTS_URL: 'https://p/e' })).toEqual(['PLATFORM_EVENTS_URL']);
+  });
+
+  it('takes the secret of the Standard Webhooks example and refuses one that is too short', () => {
+    const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+    expect(readSettings({ PLATFORM_WEBHOOK_SECRET: secret }).platformWebhookSecret).toBe(secret);
+    expect(faultNames({ PLATFORM_WEBHOOK_SECRET: 'whsec_MfKQ9r8G' })).toEqual(['PLATFORM_WEBHOOK_SECRET']);
+  });
+
+  it('listens off loopback only with a key, and one that is long enough', () => {
+    expect(errorOf(() => readSettings({ HOST: '0.0.0.0' })).message).toContain('set API_KEY');
+    expect(faultNames({ HOST: '::', API_KEY: 'short' })).toEqual(['API_KEY']);
+    expect(readSettings({ HOST: '0.0.0.0', API_KEY: 'k'.repeat(16) }).host).toBe('0.0.0.0');
+    expect(readSettings({ API_KEY: 'short' }).apiKey).toBe('short');
+  });
+
+  it('wants the credentials of a configured platform', () => {
+    expect(faultNames({ PLATFORM_BASE_URL: 'https://p' })).toEqual(['PLATFORM_CLIENT_ID', 'PLATFORM_CLIENT_SECRET']);
+  });
+
+  it('refuses one port for two parts, defaults included, but not for parts that are not run', () => {
+    expect(faultNames({ PORT: '8090' })).toEqual(['SIMULATOR_PORT']);
+    expect(faultNames({ TEMPORAL_PORT: '9000', TEMPORAL_UI_PORT: '9000' })).toEqual(['TEMPORAL_UI_PORT']);
+    expect(readSettings({ PORT: '8090', ...PLATFORM }).port).toBe(8090);
+    expect(readSettings({ PORT: '7233', TEMPORAL_ADDRESS: 't:7233' }).port).toBe(7233);
+    expect(readSettings({ PORT: '0', TEMPORAL_PORT: '0', SIMULATOR_PORT: '0' }).port).toBe(0);
+  });
+
+  it('never shows a secret, whatever else is wrong', () => {
+    const secrets = settingsTable().filter(({ secret }) => secret);
+    expect(secrets.map(({ name }) => name)).toEqual(['API_KEY', 'PLATFORM_CLIENT_SECRET', 'PLATFORM_WEBHOOK_SECRET']);
+    fc.assert(
+      fc.property(fc.stringMatching(/^[g-z]{12,40}[\x01\x7f ][g-z]{12,40}$/), (value) => {
+        const env = Object.fromEntries(secrets.map(({ name }) => [name, value]));
+        const error = errorOf(() => readSettings({ ...env, HOST: '0.0.0.0', PORT: 'x' }));
+        expect(error.faults.length).toBeGreaterThanOrEqual(3);
+        expect(`${error.message}${JSON.stringify(error)}${error.stack ?? ''}`).not.toContain(value.slice(0, 12));
+      }),
+    );
+    expect(errorOf(() => readSettings({ PLATFORM_EVENTS_URL: 'ws://u:hunter2@p' })).message).not.toContain('hunter2');
+  });
+
+  it('either returns settings or a SettingsError with a fault for each bad one, for any environment', () => {
+    const names = settingsTable().map(({ name }) => name);
+    const environment = fc.dictionary(fc.constantFrom(...names), fc.string({ unit: 'binary' }));
+    fc.assert(
+      fc.property(environment, (env) => {
+        try {
+          readSettings(env);
+        } catch (error) {
+          if (!(error instanceof SettingsError)) throw error;
+          expect(error.faults.length).toBeGreaterThan(0);
+          for (const { name } of error.faults) expect(names).toContain(name);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('what a process may know', () => {
+  const everything = { ...PLATFORM, API_KEY: 'key', PLATFORM_WEBHOOK_SECRET: `whsec_${'a'.repeat(32)}` };
+
+  it('gives the API nothing of the platform but the webhook secret', () => {
+    const settings = apiSettings(everything);
+    expect(Object.keys(settings).filter((name) => name.startsWith('platform'))).toEqual(['platformWebhookSecret']);
+  });
+
+  it('looks at no setting of others', () => {
+    expect(apiSettings({ PLATFORM_BASE_URL: 'nonsense', SIMULATOR_PORT: 'x' }).port).toBe(8080);
+    expect(workerSettings({ ...PLATFORM, PORT: 'x', HOST: '0.0.0.0' }).platformClientId).toBe('earshot');
+  });
+
+  it('refuses an API off loopback without a key', () => {
+    expect(errorOf(() => apiSettings({ HOST: '0.0.0.0' })).faults.map(({ name }) => name)).toEqual(['HOST']);
+  });
+
+  it('requires the platform for a worker, which gets neither key nor webhook secret', () => {
+    const missing = errorOf(() => workerSettings({})).faults.map(({ name, message }) => `${name} ${message}`);
+    expect(missing).toEqual(Object.keys(PLATFORM).map((name) => `${name} is required and not set`));
+    expect(workerSettings(everything)).not.toHaveProperty('apiKey');
+    expect(workerSettings(everything)).not.toHaveProperty('platformWebhookSecret');
+  });
+});
+
+describe('settingsTable', () => {
+  it('names every setting with a meaning, and defaults that are what an unset one gives', () => {
+    const rows = settingsTable();
+    for (const row of rows) expect(row.meaning).not.toBe('');
+    const defaults = Object.fromEntries(rows.map(({ name, fallback }) => [name, fallback]));
+    expect(readSettings(defaults)).toEqual(readSettings({}));
+  });
+});
+
+it.each([
+  ['127.0.0.1', true],
+  ['127.9.9.9', true],
+  ['::1', true],
+  ['localhost', true],
+  ['0.0.0.0', false],
+  ['::', false],
+  ['127.0.0.1.example', false],
+  ['10.0.0.1', false],
+])('isLoopback(%p) is %p', (host, expected) => expect(isLoopback(host)).toBe(expected));
