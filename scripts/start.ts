@@ -1,0 +1,180 @@
+import { mkdirSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { SettingsError, readSettings, type Settings } from '../domain/settings.js';
+import { checkPorts, type PortWish } from './ports.js';
+import { productParts, type ProductPlan } from './product-parts.js';
+import { removePidFile } from './supervisor/pid-file.js';
+import { CONFIGURATION_EXIT_CODE } from './supervisor/supervised-part.js';
+import { Supervisor } from './supervisor/supervisor.js';
+import { SUPERVISOR_PID_FILE, takeOver } from './supervisor/take-over.js';
+import { messageOf } from './system-error.js';
+import { checkExternalServer, isTemporalConfigured } from './temporal-server/external-server.js';
+import { provisionTemporalCli } from './temporal-server/provision.js';
+
+/**
+ * A Ctrl-C reaches this process twice when npm runs it: from the terminal and from npm. Only a later one is a person's
+ * second.
+ */
+const SAME_SIGNAL_MS = 750;
+
+/** Ends the start with lines for a person and an exit code; never a stack trace. */
+class StartRefused extends Error {
+  constructor(
+    message: string,
+    readonly exitCode = 1,
+  ) {
+    super(message);
+    this.name = 'StartRefused';
+  }
+}
+
+function tell(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function complain(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+interface Folders {
+  readonly data: string;
+  readonly run: string;
+  readonly logs: string;
+}
+
+function makeFolders(): Folders {
+  const data = resolve(process.env['EARSHOT_DATA_DIR'] ?? '.earshot');
+  const folders = { data, run: join(data, 'run'), logs: join(data, 'logs') };
+  try {
+    // Keys and call data live here: for the owner only.
+    for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new StartRefused(`${data} can't be written to (${messageOf(error)}): set EARSHOT_DATA_DIR to another folder`);
+  }
+  return folders;
+}
+
+async function plan(settings: Settings, dataDir: string): Promise<{ plan: ProductPlan; temporal: string }> {
+  const embedsTemporal = !isTemporalConfigured(process.env);
+  const embedsSimulator = settings.platformBaseUrl === undefined;
+  const local = '127.0.0.1';
+  const wishes: PortWish[] = [{ setting: 'PORT', hostSetting: 'HOST', host: settings.host, port: settings.port }];
+  if (embedsTemporal) {
+    wishes.push({ setting: 'TEMPORAL_PORT', host: local, port: settings.temporalPort });
+    wishes.push({ setting: 'TEMPORAL_UI_PORT', host: local, port: settings.temporalUiPort });
+  }
+  if (embedsSimulator) wishes.push({ setting: 'SIMULATOR_PORT', host: local, port: settings.simulatorPort });
+  const checked = await checkPorts(wishes);
+  if (!checked.ok) throw new StartRefused(checked.faults.join('\n'));
+  const portOf = (setting: string): number => checked.ports.get(setting) ?? 0;
+  const common = {
+    settings,
+    env: process.env,
+    dataDir,
+    apiPort: portOf('PORT'),
+    simulatorPort: embedsSimulator ? portOf('SIMULATOR_PORT') : undefined,
+  };
+  if (!embedsTemporal) {
+    const { address, problem } = await checkExternalServer();
+    if (problem !== undefined) throw new StartRefused(problem);
+    return { plan: { ...common, temporal: undefined }, temporal: `${address} (configured)` };
+  }
+  const server = await provisionTemporalCli({ tell });
+  const temporal = { executable: server.path, port: portOf('TEMPORAL_PORT'), uiPort: portOf('TEMPORAL_UI_PORT') };
+  return {
+    plan: { ...common, temporal },
+    temporal: `${local}:${temporal.port}, CLI ${server.version}, from: ${server.origin}`,
+  };
+}
+
+function addresses(product: ProductPlan, temporal: string, supervisor: Supervisor, { data, logs }: Folders): string {
+  const { settings } = product;
+  const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
+  const api = supervisor.urlOf('api') ?? `http://${host}:${product.apiPort}`;
+  const simulator = supervisor.urlOf('simulator') ?? `http://127.0.0.1:${product.simulatorPort ?? 0}`;
+  const rows: [string, string][] = [
+    ['API', api],
+    ['API docs', `${api}/docs`],
+    ['API key', settings.apiKey === undefined ? shortPath(join(data, 'api-key')) : 'as set in API_KEY'],
+    ['Temporal', temporal],
+  ];
+  if (product.temporal) rows.push(['Temporal UI', `http://127.0.0.1:${product.temporal.uiPort}`]);
+  rows.push(['Platform', settings.platformBaseUrl ?? `${simulator} (simulator)`]);
+  rows.push(['Data, logs', `${shortPath(data)}, ${shortPath(logs)}`]);
+  return rows.map(([label, value]) => `  ${label.padEnd(13)}${value}`).join('\n');
+}
+
+function shortPath(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short === '' || short.startsWith('..') ? path : short;
+}
+
+/** Resolves with the exit code once everything has stopped. */
+async function run(): Promise<number> {
+  const settings = readSettings(process.env);
+  const folders = makeFolders();
+  const lock = join(folders.run, SUPERVISOR_PID_FILE);
+  await takeOver(folders.run, tell);
+  let supervisor: Supervisor | undefined;
+  try {
+    const signalled = onSignals(() => supervisor?.kill());
+    const outcome = await Promise.race([signalled, plan(settings, folders.data)]);
+    if (outcome === 'signal') return 0;
+    const parts = productParts(outcome.plan);
+    tell(`Starting ${parts.map(({ name }) => name).join(', ')} …`);
+    const running = new Supervisor({ parts, runDir: folders.run, logDir: folders.logs, tell });
+    supervisor = running;
+    // Whatever ends this process in an unforeseen way takes the parts along.
+    process.on('exit', () => running.kill());
+    void running.start().then(() => {
+      // From the process's own beginning: installing and building count too.
+      const seconds = (performance.now() / 1000).toFixed(1);
+      tell(`\nEarshot is ready after ${seconds} s.\n`);
+      tell(addresses(outcome.plan, outcome.temporal, running, folders));
+      tell('\nCtrl-C stops everything; sessions go on at the next start.');
+    });
+    const end = await Promise.race([signalled, running.failure]);
+    tell(end === 'signal' ? '\nStopping …' : 'Stopping the rest …');
+    await running.stop();
+    if (end !== 'signal') return end.exitCode;
+    tell('Stopped.');
+    return 0;
+  } finally {
+    removePidFile(lock);
+  }
+}
+
+/** Resolves at the first signal to stop; `again` is called at each later one. */
+function onSignals(again: () => void): Promise<'signal'> {
+  return new Promise((resolveFirst) => {
+    let first: number | undefined;
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (first === undefined) {
+          first = performance.now();
+          resolveFirst('signal');
+        } else if (performance.now() - first > SAME_SIGNAL_MS) {
+          again();
+        }
+      });
+    }
+  });
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof SettingsError) return CONFIGURATION_EXIT_CODE;
+  return error instanceof StartRefused ? error.exitCode : 1;
+}
+
+// A terminal that is gone, or `npm start | head`, is no reason to leave sessions without a worker.
+process.stdout.on('error', () => undefined);
+process.stderr.on('error', () => undefined);
+
+try {
+  process.exitCode = await run();
+} catch (error) {
+  complain(messageOf(error));
+  process.exitCode = exitCodeOf(error);
+}
+// A download that was given up may still hold the process open.
+process.exit();

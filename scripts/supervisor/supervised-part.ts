@@ -1,0 +1,163 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import { BackOff, type BackOffOptions } from './back-off.js';
+import { signalGroup } from './end-process.js';
+import type { PartOutput } from './part-output.js';
+import { removePidFile, writePidFile } from './pid-file.js';
+
+/** Exit code of a part that was configured wrongly (`EX_CONFIG` of `sysexits.h`): starting it again changes nothing. */
+export const CONFIGURATION_EXIT_CODE = 78;
+
+/** A part that ends this often without ever having been ready never will be. */
+const HOPELESS_EXITS = 5;
+
+/** How long an ended part's output is still read. */
+const LAST_WORDS_MS = 500;
+
+const readyMessage = z.object({ type: z.literal('ready'), url: z.string().optional() });
+
+/** One process of the product, and how to run it. */
+export interface PartSpec {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  /** The whole environment: nothing of the supervisor's own is added. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Resolves once the part works. Absent: the part says `{type: 'ready'}` over its IPC channel. */
+  readonly probe?: (signal: AbortSignal) => Promise<void>;
+  /** How long SIGTERM is given to work, in milliseconds. */
+  readonly stopMs: number;
+  /** Parts that must have been ready before this one is started. */
+  readonly after: readonly string[];
+}
+
+/** What a part tells its supervisor. */
+export interface PartEvents {
+  /** `url`: where it is reached, if it said so. `first`: false after a restart. */
+  ready(part: SupervisedPart, first: boolean, url: string | undefined): void;
+  /** It ended without being told to and is started again after `delayMs`. */
+  restarting(part: SupervisedPart, how: string, delayMs: number): void;
+  /** It ended and isn't started again: wrongly configured, or hopeless. */
+  failed(part: SupervisedPart, how: string, exitCode: number): void;
+}
+
+/** One part kept running: started, watched, restarted with back-off, stopped. */
+export class SupervisedPart {
+  readonly #backOff: BackOff;
+  #child: ChildProcess | undefined;
+  #exited: Promise<void> = Promise.resolve();
+  #restart: NodeJS.Timeout | undefined;
+  #stopping = false;
+  #wasReady = false;
+  #exitsBeforeReady = 0;
+
+  constructor(
+    readonly spec: PartSpec,
+    readonly output: PartOutput,
+    private readonly pidFile: string,
+    private readonly events: PartEvents,
+    backOff: BackOffOptions = {},
+  ) {
+    this.#backOff = new BackOff(backOff);
+  }
+
+  /** The pid while it runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Starts the process; what becomes of it is told by the events. */
+  start(): void {
+    if (this.#stopping) return;
+    const startedAt = performance.now();
+    const ipc = this.spec.probe === undefined;
+    // A group of its own: the terminal's Ctrl-C reaches the supervisor only, which stops the parts in order.
+    const child = spawn(this.spec.command, [...this.spec.args], {
+      env: { ...this.spec.env },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])],
+    });
+    this.#child = child;
+    if (child.pid !== undefined) {
+      writePidFile(this.pidFile, child.pid, [this.spec.command, ...this.spec.args].join(' '));
+    }
+    this.#read(child.stdout, 'stdout');
+    this.#read(child.stderr, 'stderr');
+    const life = new AbortController();
+    this.#exited = new Promise((resolve) => {
+      const ended = (how: string, code: number | null): void => {
+        if (life.signal.aborted) return;
+        life.abort();
+        this.#child = undefined;
+        removePidFile(this.pidFile);
+        resolve();
+        this.#ended(how, code, performance.now() - startedAt);
+      };
+      const onEnd = (code: number | null, signal: NodeJS.Signals | null): void =>
+        ended(code === null ? `by ${signal ?? 'a signal'}` : `with exit code ${code}`, code);
+      // By `close` its last words have been read; it never comes while a grandchild holds the pipes.
+      child.once('close', onEnd);
+      child.once('exit', (code, signal) => {
+        setTimeout(() => onEnd(code, signal), LAST_WORDS_MS).unref();
+      });
+      child.once('error', (error) => ended(`before it ran (${error.message})`, null));
+    });
+    if (this.spec.probe === undefined) {
+      child.on('message', (message) => {
+        const ready = readyMessage.safeParse(message);
+        if (ready.success) this.#ready(ready.data.url);
+      });
+    } else {
+      void this.spec.probe(life.signal).then(
+        () => this.#ready(undefined),
+        () => undefined,
+      );
+    }
+  }
+
+  /** Asks the process to end, and kills its whole group after its time. Resolves when it is gone; never rejects. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    clearTimeout(this.#restart);
+    const child = this.#child;
+    if (child?.pid === undefined) return;
+    const { pid } = child;
+    child.kill('SIGTERM');
+    const kill = setTimeout(() => signalGroup(pid, 'SIGKILL'), this.spec.stopMs);
+    await this.#exited;
+    clearTimeout(kill);
+  }
+
+  /** Kills the process and its group at once; safe to call at any time. */
+  kill(): void {
+    this.#stopping = true;
+    clearTimeout(this.#restart);
+    if (this.#child?.pid !== undefined) signalGroup(this.#child.pid, 'SIGKILL');
+  }
+
+  #read(stream: Readable | null, name: 'stdout' | 'stderr'): void {
+    if (stream === null) return;
+    createInterface({ input: stream, crlfDelay: Infinity }).on('line', (line) => this.output.take(line, name));
+  }
+
+  #ready(url: string | undefined): void {
+    const first = !this.#wasReady;
+    this.#wasReady = true;
+    if (!this.#stopping) this.events.ready(this, first, url);
+  }
+
+  #ended(how: string, code: number | null, ranMs: number): void {
+    if (this.#stopping) return;
+    if (!this.#wasReady) this.#exitsBeforeReady += 1;
+    if (code === CONFIGURATION_EXIT_CODE || this.#exitsBeforeReady >= HOPELESS_EXITS) {
+      this.#stopping = true;
+      this.events.failed(this, how, code === CONFIGURATION_EXIT_CODE ? CONFIGURATION_EXIT_CODE : 1);
+      return;
+    }
+    const delayMs = this.#backOff.delayAfter(ranMs);
+    this.#restart = setTimeout(() => this.start(), delayMs);
+    this.events.restarting(this, how, delayMs);
+  }
+}

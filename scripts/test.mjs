@@ -1,0 +1,149 @@
+/**
+ * `npm test`: everything that is checked, each step timed; all steps run even when an early one fails. The last line is
+ * `N passed, N failed[, N skipped]`, which counts every test and every other step as one.
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { build } from './bootstrap/build.mjs';
+import { ROOT, withLock } from './bootstrap/project.mjs';
+
+/** All steps together; a hung step must not hang whoever waits for the answer. */
+const LIMIT_MS = 9.5 * 60_000;
+const RESULTS = join(ROOT, '.cache', 'jest-results.json');
+const IN_CI = process.env.CI === 'true';
+
+const bin = (path) => join(ROOT, 'node_modules', path);
+const PRETTIER = [bin('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.'];
+const ESLINT = [bin('eslint/bin/eslint.js'), '.', '--max-warnings', '0'];
+const TSC = [bin('typescript/bin/tsc'), '-p', 'tsconfig.json'];
+const JEST = [
+  ...['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', bin('jest/bin/jest.js')],
+  ...['--json', `--outputFile=${RESULTS}`, ...process.argv.slice(2)],
+];
+
+const deadline = performance.now() + LIMIT_MS;
+const counts = { passed: 0, failed: 0, skipped: 0 };
+const problems = [];
+
+await step('format', () => node(PRETTIER));
+await step('lint', () => node(ESLINT));
+await step('types', () => node(TSC));
+await step('build', () => withLock(() => build()).then(() => true));
+await jestStep();
+
+for (const problem of problems) print(problem);
+print('');
+const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
+print(`${counts.passed} passed, ${counts.failed} failed${skipped}`);
+process.exitCode = counts.failed > 0 ? 1 : 0;
+
+async function step(name, work) {
+  const started = performance.now();
+  const ok = await work().catch((error) => {
+    process.stderr.write(`${error.message}\n`);
+    return false;
+  });
+  counts[ok ? 'passed' : 'failed'] += 1;
+  if (!ok) problems.push(`FAILED ${name}: see above`);
+  report(name, ok, started);
+}
+
+async function jestStep() {
+  const started = performance.now();
+  mkdirSync(join(ROOT, '.cache'), { recursive: true });
+  rmSync(RESULTS, { force: true });
+  const exitedWell = await node(JEST, { stdout: 'ignore' });
+  const results = readResults();
+  if (results === undefined) {
+    counts.failed += 1;
+    problems.push('FAILED tests: jest ended without results, see above');
+    return report('tests', false, started);
+  }
+  const failedBefore = counts.failed;
+  for (const file of results.testResults) countFile(file);
+  if (!exitedWell && counts.failed === failedBefore) {
+    counts.failed += 1;
+    problems.push('FAILED tests: jest failed though no test did, see above');
+  }
+  report('tests', counts.failed === failedBefore, started);
+}
+
+function countFile({ name, message, assertionResults }) {
+  const file = relative(ROOT, name);
+  // A file that can't be loaded has no tests to fail.
+  if (assertionResults.length === 0) {
+    counts.failed += 1;
+    problems.push(`FAILED ${file}: ${message.trim().split('\n', 1)[0] || 'no tests in it'}`);
+  }
+  for (const { status, fullName } of assertionResults) {
+    if (status === 'passed') {
+      counts.passed += 1;
+    } else if (status === 'failed') {
+      counts.failed += 1;
+      problems.push(`FAILED ${file}: ${fullName}`);
+    } else if (IN_CI) {
+      // CI has every tool: there a skipped test is one that nobody would miss if it broke.
+      counts.failed += 1;
+      problems.push(`FAILED ${file}: ${fullName}: skipped, and CI skips nothing`);
+    } else {
+      // A test that needs a tool says so in its name: `… (needs chromium: apt-get install chromium)`.
+      counts.skipped += 1;
+      problems.push(`skipped ${file}: ${fullName}`);
+    }
+  }
+}
+
+function readResults() {
+  try {
+    return JSON.parse(readFileSync(RESULTS, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs a Node program, shown on this terminal; resolves to whether it exited with 0 before the limit. */
+function node(args, { stdout = 'inherit' } = {}) {
+  return new Promise((resolve) => {
+    // Detached: what a hung step has started ends with it.
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', stdout, 'inherit'], detached: true });
+    const end = () => {
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // It was faster.
+      }
+    };
+    const stop = () => {
+      end();
+      process.exit(1);
+    };
+    process.once('SIGINT', stop).once('SIGTERM', stop);
+    const timer = setTimeout(
+      () => {
+        process.stderr.write(`\nEnded: all steps together may take ${LIMIT_MS / 60_000} minutes.\n`);
+        end();
+      },
+      Math.max(0, deadline - performance.now()),
+    );
+    const settle = (ok) => {
+      end();
+      clearTimeout(timer);
+      process.off('SIGINT', stop).off('SIGTERM', stop);
+      resolve(ok);
+    };
+    child.once('error', (error) => {
+      process.stderr.write(`${error.message}\n`);
+      settle(false);
+    });
+    child.once('close', (code) => settle(code === 0));
+  });
+}
+
+function report(name, ok, started) {
+  print(`${ok ? 'ok    ' : 'FAILED'} ${name.padEnd(8)} ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+function print(line) {
+  process.stdout.write(`${line}\n`);
+}

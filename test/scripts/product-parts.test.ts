@@ -1,0 +1,100 @@
+import { describe, expect, it } from '@jest/globals';
+import { readSettings } from '../../domain/settings.js';
+import { productParts } from '../../scripts/product-parts.js';
+import type { PartSpec } from '../../scripts/supervisor/supervised-part.js';
+
+const WEBHOOK_SECRET = `whsec_${'a'.repeat(32)}`;
+
+function partsFor(env: Record<string, string>, embedded = true): Record<string, PartSpec> {
+  const parts = productParts({
+    settings: readSettings(env),
+    env,
+    dataDir: '/data',
+    temporal: embedded ? { executable: '/bin/temporal', port: 7001, uiPort: 7002 } : undefined,
+    simulatorPort: embedded ? 7003 : undefined,
+    apiPort: 7004,
+  });
+  return Object.fromEntries(parts.map((part) => [part.name, part]));
+}
+
+const CONFIGURED = {
+  PLATFORM_BASE_URL: 'https://p',
+  PLATFORM_CLIENT_ID: 'id',
+  PLATFORM_CLIENT_SECRET: 'hush',
+  TEMPORAL_ADDRESS: 'cloud:7233',
+  TEMPORAL_API_KEY: 'cloud-key',
+};
+
+describe('the parts of the product', () => {
+  it('are four when nothing is configured, and two when everything is', () => {
+    expect(Object.keys(partsFor({}))).toEqual(['temporal', 'simulator', 'worker', 'api']);
+    expect(Object.keys(partsFor(CONFIGURED, false))).toEqual(['worker', 'api']);
+    expect(partsFor(CONFIGURED, false)['worker']?.after).toEqual([]);
+  });
+
+  it('see only the settings that are their business', () => {
+    const env = { API_KEY: 'key', PLATFORM_WEBHOOK_SECRET: WEBHOOK_SECRET, AUTH_ISSUER: 'i', PATH: '/bin', HOME: '/' };
+    const seen = Object.fromEntries(
+      Object.entries(partsFor(env)).map(([name, part]) => [name, Object.keys(part.env).sort()]),
+    );
+    const everyone = ['EARSHOT_DATA_DIR', 'HOME', 'PATH'];
+    expect(seen['temporal']).toEqual(['HOME', 'PATH']);
+    expect(seen['simulator']).toEqual(
+      [...everyone, 'PLATFORM_CLIENT_ID', 'PLATFORM_CLIENT_SECRET', 'PLATFORM_WEBHOOK_SECRET']
+        .concat(['SIMULATOR_CONTROL', 'SIMULATOR_PORT', 'SIMULATOR_STATE_FILE', 'SIMULATOR_WEBHOOK_URL'])
+        .sort(),
+    );
+    expect(seen['worker']).toEqual(
+      [...everyone, 'PLATFORM_BASE_URL', 'PLATFORM_CLIENT_ID', 'PLATFORM_CLIENT_SECRET']
+        .concat(['TEMPORAL_ADDRESS', 'TEMPORAL_CONFIG_FILE'])
+        .sort(),
+    );
+    expect(seen['api']).toEqual(
+      [...everyone, 'API_KEY', 'AUTH_ISSUER', 'PLATFORM_WEBHOOK_SECRET', 'PORT']
+        .concat(['TEMPORAL_ADDRESS', 'TEMPORAL_CONFIG_FILE'])
+        .sort(),
+    );
+  });
+
+  it('never give the API the credentials of a configured platform', () => {
+    const { api, worker } = partsFor(CONFIGURED, false);
+    expect(JSON.stringify(api?.env)).not.toContain('hush');
+    expect(worker?.env['PLATFORM_CLIENT_SECRET']).toBe('hush');
+    expect(worker?.env['TEMPORAL_API_KEY']).toBe('cloud-key');
+  });
+
+  it('use the embedded Temporal even where the machine knows another one', () => {
+    const { worker } = partsFor({ TEMPORAL_TLS: 'true', TEMPORAL_API_KEY: 'cloud-key', TEMPORAL_NAMESPACE: 'mine' });
+    expect(worker?.env).toMatchObject({ TEMPORAL_ADDRESS: '127.0.0.1:7001', TEMPORAL_NAMESPACE: 'mine' });
+    expect(Object.keys(worker?.env ?? {})).not.toContain('TEMPORAL_TLS');
+    expect(JSON.stringify(worker?.env)).not.toContain('cloud-key');
+  });
+
+  it('give worker and simulator the same credentials and address', () => {
+    const { simulator, worker } = partsFor({});
+    expect(worker?.env['PLATFORM_BASE_URL']).toBe('http://127.0.0.1:7003');
+    expect(simulator?.env['SIMULATOR_PORT']).toBe('7003');
+    for (const name of ['PLATFORM_CLIENT_ID', 'PLATFORM_CLIENT_SECRET']) {
+      expect(worker?.env[name]).toBe(simulator?.env[name]);
+    }
+  });
+
+  it('keep Temporal’s data on disk, synced at every commit', () => {
+    const args = partsFor({})['temporal']?.args.join(' ');
+    expect(args).toContain(
+      '--db-filename /data/temporal.db --sqlite-pragma journal_mode=WAL --sqlite-pragma synchronous=FULL',
+    );
+    for (const name of ['InteractionId', 'SupervisorId', 'SessionState', 'MonitorSessionId']) {
+      expect(args).toContain(`--search-attribute ${name}=Keyword`);
+    }
+    expect(args).toContain('--ip 127.0.0.1 --port 7001 --ui-port 7002');
+  });
+
+  it('have the simulator call the API’s webhook where a secret for it is set', () => {
+    const webhook = (env: Record<string, string>): unknown => partsFor(env)['simulator']?.env['SIMULATOR_WEBHOOK_URL'];
+    expect(webhook({})).toBeUndefined();
+    expect(webhook({ PLATFORM_WEBHOOK_SECRET: WEBHOOK_SECRET })).toBe('http://127.0.0.1:7004/v1/webhooks/platform');
+    const open = { PLATFORM_WEBHOOK_SECRET: WEBHOOK_SECRET, HOST: '0.0.0.0', API_KEY: 'k'.repeat(20) };
+    expect(webhook(open)).toBe('http://127.0.0.1:7004/v1/webhooks/platform');
+  });
+});

@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runningOwner } from '../../scripts/supervisor/pid-file.js';
+import type { ProcessIdentity } from '../../scripts/supervisor/process-identity.js';
+import { until } from './until.js';
+
+/** A first start may install, build and fetch Temporal's server. */
+export const START_LIMIT_MS = 240_000;
+const STOP_LIMIT_MS = 40_000;
+
+const PARTS = ['temporal', 'simulator', 'worker', 'api'] as const;
+type Part = (typeof PARTS)[number];
+
+/** The whole product in a folder of its own, as `npm start` runs it, on free ports. */
+export class Product {
+  readonly child: ChildProcess;
+  readonly #dataDir: string;
+  #text = '';
+
+  constructor(
+    dataDir: string,
+    env: Readonly<Record<string, string>> = {},
+    command = ['node', 'scripts/bootstrap.mjs', 'start'],
+  ) {
+    const [program = '', ...args] = command;
+    const ports = { PORT: '0', TEMPORAL_PORT: '0', TEMPORAL_UI_PORT: '0', SIMULATOR_PORT: '0' };
+    this.#dataDir = dataDir;
+    this.child = spawn(program === 'node' ? process.execPath : program, args, {
+      env: { ...process.env, NODE_OPTIONS: '', EARSHOT_DATA_DIR: dataDir, ...ports, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child.stdout?.on('data', (chunk: Buffer) => (this.#text += chunk.toString()));
+    this.child.stderr?.on('data', (chunk: Buffer) => (this.#text += chunk.toString()));
+  }
+
+  /** Everything printed so far. */
+  get output(): string {
+    return this.#text;
+  }
+
+  /** Waits until all of it is up. */
+  async ready(): Promise<void> {
+    const { child } = this;
+    await until(
+      'ready',
+      () => child.exitCode !== null || this.output.includes('Ctrl-C stops everything'),
+      START_LIMIT_MS,
+    );
+    if (child.exitCode !== null) throw new Error(`Expected a ready Earshot, got:\n${this.output}`);
+  }
+
+  /** An address that the start printed. */
+  address(title: 'API' | 'Platform' | 'Temporal'): string {
+    const address = new RegExp(`^ *${title} {2,}([^\\s,]+)`, 'm').exec(this.output)?.[1];
+    if (address === undefined) throw new Error(`No address of ${title} in:\n${this.output}`);
+    return address;
+  }
+
+  get apiKey(): string {
+    return readFileSync(join(this.#dataDir, 'api-key'), 'utf8').trim();
+  }
+
+  part(name: Part): ProcessIdentity | undefined {
+    return runningOwner(join(this.#dataDir, 'run', `${name}.json`));
+  }
+
+  /** The processes that run now. */
+  parts(): ProcessIdentity[] {
+    return PARTS.map((name) => this.part(name)).filter((part) => part !== undefined);
+  }
+
+  /** `kill -9` of one part; the supervisor starts it again. */
+  async kill(name: Part): Promise<void> {
+    const before = await until(`a running ${name}`, () => this.part(name));
+    process.kill(before.pid, 'SIGKILL');
+    await until(`another ${name}`, () => {
+      const now = this.part(name);
+      return now !== undefined && now.pid !== before.pid;
+    });
+  }
+
+  /** The exit code, or the signal that ended it. */
+  exit(): Promise<string | number> {
+    return until('the exit', () => this.child.exitCode ?? this.child.signalCode ?? undefined, STOP_LIMIT_MS);
+  }
+
+  async stop(): Promise<string | number> {
+    this.child.kill('SIGINT');
+    return this.exit();
+  }
+
+  /** Whatever is left of it, at once; for the end of a test. */
+  killAll(): void {
+    for (const pid of [this.child.pid, ...this.parts().map((part) => part.pid)]) {
+      try {
+        if (pid !== undefined) process.kill(pid, 'SIGKILL');
+      } catch {
+        // It is gone already.
+      }
+    }
+  }
+}
