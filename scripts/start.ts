@@ -94,7 +94,6 @@ function addresses(product: ProductPlan, temporal: string, supervisor: Superviso
   const simulator = supervisor.urlOf('simulator') ?? `http://127.0.0.1:${product.simulatorPort ?? 0}`;
   const rows: [string, string][] = [
     ['API', api],
-    ['API docs', `${api}/docs`],
     ['API key', settings.apiKey === undefined ? shortPath(join(data, 'api-key')) : 'as set in API_KEY'],
     ['Temporal', temporal],
   ];

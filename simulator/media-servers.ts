@@ -1,0 +1,121 @@
+import type { Clock } from './clock.js';
+import type { LegBook } from './leg-book.js';
+import { isoTime, type Interaction, type Leg, type MediaServerGroup } from './model.js';
+import type { Random } from './random.js';
+
+/** Two regions with two groups each and one with a single group: enough for affinity, failover and a far leg. */
+const DEFAULT_GROUPS: readonly MediaServerGroup[] = [
+  { id: 'ms-group-us-east-1', name: 'US East 1', region: 'us-east', state: 'available', capacity: 2000 },
+  { id: 'ms-group-us-east-2', name: 'US East 2', region: 'us-east', state: 'available', capacity: 2000 },
+  { id: 'ms-group-eu-central-1', name: 'EU Central 1', region: 'eu-central', state: 'available', capacity: 2000 },
+  { id: 'ms-group-eu-central-2', name: 'EU Central 2', region: 'eu-central', state: 'available', capacity: 2000 },
+  { id: 'ms-group-ap-south-1', name: 'AP South 1', region: 'ap-south', state: 'available', capacity: 2000 },
+];
+
+/** How often a start without `mediaServerGroupId` lands on the interaction's own group; else anywhere, as the seed warns. */
+const OWN_GROUP_PROBABILITY = 0.6;
+
+/** Ranges of a sample by how far the leg is from the interaction's group (seed, Edge Case 1: 200 ms and more across regions). */
+const QUALITY = {
+  sameGroup: { packetLoss: [0, 0.008], jitterMs: [1, 8], roundTripMs: [15, 45] },
+  sameRegion: { packetLoss: [0.001, 0.012], jitterMs: [2, 12], roundTripMs: [20, 60] },
+  crossRegion: { packetLoss: [0.02, 0.08], jitterMs: [25, 60], roundTripMs: [200, 320] },
+} as const;
+
+export interface MediaServersOptions {
+  readonly clock: Clock;
+  readonly legs: LegBook;
+  readonly allocation: Random;
+  readonly quality: Random;
+}
+
+/** A sample of one leg's media quality; loss is 0..1 (`platform-api.md`, Media quality). */
+export interface MediaMetrics {
+  readonly monitorSessionId: string;
+  readonly packetLoss: number;
+  readonly jitterMs: number;
+  readonly roundTripMs: number;
+  readonly sampledAt: string;
+}
+
+/** The media server groups: which leg lands where, and how it sounds from there. */
+export class MediaServers {
+  readonly #options: MediaServersOptions;
+  readonly #groups = new Map<string, MediaServerGroup>();
+
+  constructor(options: MediaServersOptions) {
+    this.#options = options;
+    this.reset();
+  }
+
+  reset(): void {
+    this.restore(DEFAULT_GROUPS);
+  }
+
+  get(id: string): MediaServerGroup | undefined {
+    return this.#groups.get(id);
+  }
+
+  all(): MediaServerGroup[] {
+    return [...this.#groups.values()];
+  }
+
+  restore(groups: readonly MediaServerGroup[]): void {
+    this.#groups.clear();
+    for (const group of groups) this.#groups.set(group.id, { ...group });
+  }
+
+  /** The group that a new interaction is carried by. */
+  primaryForNewInteraction(random: Random): string {
+    const available = this.all().filter((group) => group.state === 'available');
+    return random.pick(available.length > 0 ? available : this.all()).id;
+  }
+
+  /** The group for a new leg, or `null` when the one asked for (or every one) is unknown, not available or full. */
+  allocate(interaction: Interaction, requestedGroupId: string | undefined): MediaServerGroup | null {
+    if (requestedGroupId !== undefined) {
+      const requested = this.#groups.get(requestedGroupId);
+      return requested !== undefined && this.#takesLegs(requested) ? requested : null;
+    }
+    const candidates = this.all().filter((group) => this.#takesLegs(group));
+    const own = candidates.find((group) => group.id === interaction.primaryGroupId);
+    const staysHome = this.#options.allocation.chance(OWN_GROUP_PROBABILITY);
+    if (own !== undefined && staysHome) return own;
+    return candidates.length > 0 ? this.#options.allocation.pick(candidates) : null;
+  }
+
+  /** A fresh sample of the leg's quality, worse the farther its group is from the interaction's. */
+  measure(leg: Leg, interaction: Interaction): MediaMetrics {
+    const range = QUALITY[this.#distance(leg, interaction)];
+    const draw = ([min, max]: readonly [number, number], digits: number): number =>
+      Number(this.#options.quality.between(min, max).toFixed(digits));
+    return {
+      monitorSessionId: leg.monitorSessionId,
+      packetLoss: draw(range.packetLoss, 4),
+      jitterMs: draw(range.jitterMs, 1),
+      roundTripMs: draw(range.roundTripMs, 1),
+      sampledAt: isoTime(this.#options.clock.nowMs()),
+    };
+  }
+
+  #takesLegs(group: MediaServerGroup): boolean {
+    return group.state === 'available' && this.#options.legs.countOn(group.id) < group.capacity;
+  }
+
+  #distance(leg: Leg, interaction: Interaction): keyof typeof QUALITY {
+    if (leg.mediaServerGroupId === interaction.primaryGroupId) return 'sameGroup';
+    const legRegion = this.#groups.get(leg.mediaServerGroupId ?? '')?.region;
+    return legRegion === this.#groups.get(interaction.primaryGroupId)?.region ? 'sameRegion' : 'crossRegion';
+  }
+}
+
+/** The group as it goes over the wire. */
+export function groupOnWire(group: MediaServerGroup, interaction: Interaction | undefined): object {
+  return {
+    id: group.id,
+    name: group.name,
+    region: group.region,
+    state: group.state,
+    primary: group.id === interaction?.primaryGroupId,
+  };
+}
