@@ -147,7 +147,9 @@ class MonitoringSession {
     };
     // A cancelled session still answers: the outcome comes with its end.
     if (waitMs > 0 && !isFinal(command().status)) {
-      await CancellationScope.nonCancellable(() => condition(() => isFinal(command().status), waitMs));
+      await CancellationScope.nonCancellable(() =>
+        condition(() => isFinal(command().status), waitMs, { summary: 'awaitCommand' }),
+      );
     }
     return { command: command(), session: this.#record.session };
   }

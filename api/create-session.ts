@@ -1,0 +1,137 @@
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { Request, Response } from 'express';
+import { START_COMMAND_ID, startSessionInput } from '../domain/commands.js';
+import type { StartSessionInput } from '../domain/commands.js';
+import { sessionWorkflowId } from '../domain/identifiers.js';
+import { newSessionRecord } from '../domain/session-record.js';
+import type { SessionSnapshot } from '../domain/session.js';
+import { MONITORING_SESSION, SESSION_MEMO, START_MEMO } from '../domain/workflow-contract.js';
+import type { StartProgress } from '../domain/workflow-contract.js';
+import { awaitOutcome } from './await-outcome.js';
+import { preferenceApplied, waitOf } from './prefer.js';
+import type { Wait } from './prefer.js';
+import { Problem } from './problem.js';
+import { contextOf } from './request-context.js';
+import { noQuery, parseBody, parseQuery } from './request-input.js';
+import type { Handler } from './routes.js';
+import { sessionPath } from './session-path.js';
+import type { SessionReader } from './session-reader.js';
+import { toResource } from './session-view.js';
+import { staticDetails, staticSummary } from './temporal-ui-text.js';
+import type { Temporal } from './temporal-client.js';
+
+const INTERACTION_ID = defineSearchAttributeKey('InteractionId', SearchAttributeType.KEYWORD);
+const SUPERVISOR_ID = defineSearchAttributeKey('SupervisorId', SearchAttributeType.KEYWORD);
+const SESSION_STATE = defineSearchAttributeKey('SessionState', SearchAttributeType.KEYWORD);
+
+/** How often a session may end exactly between "there is one" and the look at it. */
+const ATTEMPTS = 3;
+
+interface StartedOrRunning {
+  readonly session: SessionSnapshot;
+  /** `false`: there was one already. */
+  readonly created: boolean;
+}
+
+/** `POST /v1/sessions`: one round trip to Temporal, two where a session runs already, one more with `Prefer: wait`. */
+export function createSession(temporal: Temporal, reader: SessionReader, stopping: AbortSignal): Handler {
+  return async (request: Request, response: Response) => {
+    parseQuery(noQuery, request);
+    const input = parseBody(startSessionInput, request);
+    const sessionId = sessionWorkflowId(input.interactionId, input.supervisorId);
+    const context = contextOf(request);
+    context.sessionId = sessionId;
+    context.interactionId = input.interactionId;
+
+    const { session, created } = await startOrFind(temporal, reader, input, sessionId);
+    const wait = waitOf(request, response, stopping);
+    const later =
+      session.state === 'PENDING' && wait.seconds > 0 ? await afterPending(temporal, reader, session, wait) : undefined;
+
+    response.location(sessionPath(sessionId));
+    if (later !== undefined) preferenceApplied(response, wait).status(200).json(toResource(later));
+    else response.status(created ? 202 : 200).json(toResource(session));
+  };
+}
+
+/** Temporal lets one workflow run under an id: of any number of simultaneous starts, one creates (rule 2). */
+async function startOrFind(
+  temporal: Temporal,
+  reader: SessionReader,
+  input: StartSessionInput,
+  sessionId: string,
+): Promise<StartedOrRunning> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const session = await start(temporal, input, sessionId);
+    if (session !== undefined) return { session, created: true };
+
+    const running = await reader.current(sessionId);
+    if (running?.open !== true) continue;
+    if (running.session.ending !== null || running.session.state === 'TERMINATED') {
+      throw new Problem(
+        'session.ending',
+        'The previous session of this supervisor on this interaction is still stopping its leg; try again shortly.',
+      );
+    }
+    return { session: running.session, created: false };
+  }
+  throw new Problem(
+    'session.ending',
+    'Sessions of this supervisor on this interaction come and go; try again shortly.',
+  );
+}
+
+/** Starts the session's workflow; `undefined` if one runs already. */
+async function start(
+  temporal: Temporal,
+  input: StartSessionInput,
+  sessionId: string,
+): Promise<SessionSnapshot | undefined> {
+  // As the memo shows it until the workflow's first transition: the run has no id yet, readers fill it in.
+  const { session } = newSessionRecord(input, { sessionId, runId: '' }, new Date().toISOString());
+  try {
+    const handle = await temporal.call(() =>
+      temporal.client.workflow.start(MONITORING_SESSION, {
+        workflowId: sessionId,
+        taskQueue: temporal.taskQueue,
+        args: [input],
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        workflowIdConflictPolicy: 'FAIL',
+        memo: { [SESSION_MEMO]: session, [START_MEMO]: 'unresolved' satisfies StartProgress },
+        typedSearchAttributes: [
+          { key: INTERACTION_ID, value: session.interactionId },
+          { key: SUPERVISOR_ID, value: session.supervisorId },
+          { key: SESSION_STATE, value: session.state },
+        ],
+        staticSummary: staticSummary(input),
+        staticDetails: staticDetails(input),
+      }),
+    );
+    return { ...session, runId: handle.firstExecutionRunId };
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return undefined;
+    throw error;
+  }
+}
+
+/** The session's first state after PENDING, if it comes within the wait. */
+async function afterPending(
+  temporal: Temporal,
+  reader: SessionReader,
+  { sessionId, runId }: SessionSnapshot,
+  wait: Wait,
+): Promise<SessionSnapshot | undefined> {
+  let later: SessionSnapshot | undefined;
+  try {
+    later = (await awaitOutcome(temporal, { sessionId, runId, commandId: START_COMMAND_ID }, wait)).session;
+  } catch {
+    // Over before it could be asked, perhaps; whatever it was, the session itself is durable.
+    if (wait.signal.aborted) return undefined;
+    later = await reader.read(sessionId, runId).then(
+      (read) => read.session,
+      () => undefined,
+    );
+  }
+  return later?.state === 'PENDING' ? undefined : later;
+}

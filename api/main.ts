@@ -1,0 +1,124 @@
+import { pino } from 'pino';
+import { apiSettings, SettingsError } from '../domain/settings.js';
+import type { ApiSettings } from '../domain/settings.js';
+import { keptApiKey } from './api-key.js';
+import { ReadinessProbe } from './health.js';
+import { drain, listen } from './http-server.js';
+import { createApi } from './server.js';
+import { prepareConnection, Temporal } from './temporal-client.js';
+import type { LazyConnection } from './temporal-client.js';
+import { watchTemporal } from './watch-temporal.js';
+
+/** Exit codes: 78 (`EX_CONFIG`) tells the supervisor that a restart cannot help. */
+const EXIT_CONFIGURATION = 78;
+const EXIT_FAILURE = 1;
+
+/** How long requests under way may take after a stop was asked for, ms. The supervisor kills after 10 s. */
+const DRAIN_LIMIT_MS = 8_000;
+
+/** A reason not to start that one line explains. */
+class CannotStart extends Error {
+  override readonly name = 'CannotStart';
+
+  constructor(
+    message: string,
+    readonly exitCode: number,
+  ) {
+    super(message);
+  }
+}
+
+async function main(): Promise<void> {
+  const settings = apiSettings(process.env);
+  const log = pino({ level: settings.logLevel, base: { part: 'api' } });
+  const stopping = stopRequest();
+  const apiKey = settings.apiKey ?? (await keyOfThisMachine());
+  const connection = connectionOf(settings);
+  const { client, address, namespace } = connection;
+  try {
+    const app = createApi({ client, taskQueue: settings.temporalTaskQueue, apiKey, log, stopping });
+    const { server, url } = await bind(app, settings);
+    log.info({ url, temporal: address, namespace }, 'api.ready');
+    process.send?.({ type: 'ready', url });
+
+    const probe = new ReadinessProbe(new Temporal(client, settings.temporalTaskQueue));
+    const watching = watchTemporal(probe, log, address, stopping);
+    await aborted(stopping);
+    await drain(server, DRAIN_LIMIT_MS);
+    await watching;
+    log.info('api.stopped');
+  } finally {
+    await connection.close();
+  }
+}
+
+/** The generated key is written to the terminal once, and never to the log. */
+async function keyOfThisMachine(): Promise<string> {
+  const folder = process.env['EARSHOT_DATA_DIR']?.trim();
+  try {
+    const { key, path, created } = await keptApiKey(folder === undefined || folder === '' ? '.earshot' : folder);
+    const line = created
+      ? `API key, made because API_KEY is not set, shown once and kept in ${path}: ${key}`
+      : `API key: the one in ${path} (API_KEY is not set)`;
+    process.stdout.write(`${line}\n`);
+    return key;
+  } catch (error) {
+    throw new CannotStart(`No API key: ${describe(error)}. Or set API_KEY.`, EXIT_CONFIGURATION);
+  }
+}
+
+function connectionOf(settings: ApiSettings): LazyConnection {
+  try {
+    return prepareConnection(settings);
+  } catch (error) {
+    throw new CannotStart(
+      `The Temporal connection is configured wrongly (TEMPORAL_* or its configuration file): ${describe(error)}`,
+      EXIT_CONFIGURATION,
+    );
+  }
+}
+
+async function bind(app: ReturnType<typeof createApi>, settings: ApiSettings): ReturnType<typeof listen> {
+  try {
+    return await listen(app, settings);
+  } catch (error) {
+    throw new CannotStart(
+      `The API cannot listen on ${settings.host}:${settings.port} (${describe(error)}): set PORT or HOST to a free one, or end what listens there.`,
+      EXIT_FAILURE,
+    );
+  }
+}
+
+/** Aborted by SIGTERM, SIGINT, or when the supervisor that started this process is gone. */
+function stopRequest(): AbortSignal {
+  const controller = new AbortController();
+  const stop = (): void => controller.abort(new Error('the API stops'));
+  process.on('SIGTERM', stop).on('SIGINT', stop).on('disconnect', stop);
+  return controller.signal;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CannotStart) return error.exitCode;
+  return error instanceof SettingsError ? EXIT_CONFIGURATION : EXIT_FAILURE;
+}
+
+try {
+  await main();
+  // The supervisor's channel would keep the process alive.
+  if (process.connected) process.disconnect();
+} catch (error) {
+  const known = error instanceof CannotStart || error instanceof SettingsError;
+  process.stderr.write(`${known ? error.message : `The API failed: ${describe(error)}`}\n`);
+  process.exit(exitCodeOf(error));
+}

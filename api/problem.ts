@@ -1,0 +1,84 @@
+import type { ProblemCode } from '../domain/errors.js';
+
+interface ProblemKind {
+  readonly status: number;
+  readonly title: string;
+  /** Seconds after which a repeat makes sense. */
+  readonly retryAfter?: number;
+}
+
+const KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
+  'invalid.request': { status: 400, title: 'The request is not valid' },
+  'authentication.required': { status: 401, title: 'A valid bearer key is required' },
+  'not.found': { status: 404, title: 'There is no such address' },
+  'session.not.found': { status: 404, title: 'There is no such session' },
+  'command.not.found': { status: 404, title: 'The session knows no such command' },
+  'method.not.allowed': { status: 405, title: 'This address does not take that method' },
+  'session.ended': { status: 409, title: 'The session has ended' },
+  'session.ending': { status: 409, title: 'The previous session is still ending', retryAfter: 2 },
+  'session.superseded': { status: 409, title: 'Another session has taken the place of the one meant' },
+  'payload.too.large': { status: 413, title: 'The body is too large' },
+  'unsupported.media.type': { status: 415, title: 'The body must be JSON' },
+  'temporal.unreachable': { status: 503, title: 'Temporal cannot be used at the moment', retryAfter: 2 },
+  'workers.unavailable': { status: 503, title: 'No worker answers at the moment', retryAfter: 5 },
+  'platform.unavailable': { status: 503, title: 'The telephony platform does not answer as it should', retryAfter: 5 },
+  'internal.error': { status: 500, title: 'Something unexpected went wrong' },
+};
+
+/** What is wrong with one field, header or parameter of a request. */
+export interface FieldError {
+  /** Nested fields are dotted. */
+  readonly field: string;
+  readonly message: string;
+}
+
+interface ProblemOptions {
+  readonly errors?: readonly FieldError[];
+  readonly headers?: Readonly<Record<string, string>>;
+  /** What the log shows and the answer does not. */
+  readonly cause?: unknown;
+}
+
+/** An error answer of REST (RFC 9457). Throw it anywhere below a handler. */
+export class Problem extends Error {
+  override readonly name = 'Problem';
+  readonly status: number;
+  readonly errors: readonly FieldError[] | undefined;
+  /** Headers that the answer carries, `Retry-After` included. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  /** @param detail What happened and what helps, for the person who called. */
+  constructor(
+    readonly code: ProblemCode,
+    detail: string,
+    { errors, headers = {}, cause }: ProblemOptions = {},
+  ) {
+    super(detail, cause === undefined ? {} : { cause });
+    const { status, retryAfter } = KINDS[code];
+    this.status = status;
+    this.errors = errors;
+    this.headers = { ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }), ...headers };
+  }
+
+  /** The body of the answer; `instance` leads to the line in the log. */
+  toBody(requestId: string): Record<string, unknown> {
+    return {
+      type: `urn:earshot:problem:${this.code}`,
+      title: KINDS[this.code].title,
+      status: this.status,
+      code: this.code,
+      detail: this.message,
+      instance: `urn:earshot:request:${requestId}`,
+      ...(this.errors === undefined ? {} : { errors: this.errors }),
+    };
+  }
+}
+
+/** A `400` that names what is wrong. */
+export function invalidRequest(errors: readonly FieldError[]): Problem {
+  const [first, ...others] = errors;
+  const detail = first === undefined ? 'The request is not valid.' : `${first.field}: ${first.message}`;
+  return new Problem('invalid.request', others.length === 0 ? detail : `${detail} (and ${others.length} more)`, {
+    errors,
+  });
+}

@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Request, RequestHandler } from 'express';
+import type { Logger } from 'pino';
+
+/** What is known of a request while it is handled: the fields of its one line in the log. */
+export interface RequestContext {
+  readonly requestId: string;
+  /** The route's pattern, which never holds an id. */
+  route?: string;
+  sessionId?: string;
+  interactionId?: string;
+  commandId?: string;
+  /** The code of the problem that was answered. */
+  problem?: string;
+  /** Why, where the answer doesn't say. */
+  cause?: string;
+}
+
+const contexts = new WeakMap<IncomingMessage, RequestContext>();
+
+/** The context of a request that went through {@link requestLog}. */
+export function contextOf(request: Request): RequestContext {
+  const context = contexts.get(request);
+  if (context === undefined) throw new Error('the request has no context: requestLog comes first');
+  return context;
+}
+
+const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/**
+ * Gives every request its id (`X-Request-Id`, the caller's own if it is a sane one) and logs one line as it ends. Only
+ * the fields of {@link RequestContext} are logged: no header and no body, hence no key.
+ */
+export function requestLog(log: Logger): RequestHandler {
+  return (request, response, next) => {
+    const startedAt = performance.now();
+    const given = request.get('x-request-id');
+    const requestId = given !== undefined && SANE_REQUEST_ID.test(given) ? given : randomUUID();
+    const context: RequestContext = { requestId };
+    contexts.set(request, context);
+    response.set({ 'X-Request-Id': requestId, 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+    response.once('close', () => {
+      const line = {
+        method: request.method,
+        ...context,
+        status: response.statusCode,
+        durationMs: Math.round(performance.now() - startedAt),
+        ...(response.writableFinished ? {} : { abandoned: true }),
+      };
+      if (response.statusCode >= 500) log.warn(line, 'request');
+      else log.info(line, 'request');
+    });
+    next();
+  };
+}

@@ -1,0 +1,126 @@
+import { randomUUID } from 'node:crypto';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { Request, Response } from 'express';
+import { commandRequest, isFinal } from '../domain/commands.js';
+import type { CommandAction, CommandResource, CommandSignal } from '../domain/commands.js';
+import { commandIdSchema, parseSessionWorkflowId } from '../domain/identifiers.js';
+import { SERVICE_ACTOR } from './authentication.js';
+import { awaitOutcome } from './await-outcome.js';
+import { readCommand } from './read-command.js';
+import { preferenceApplied, waitOf } from './prefer.js';
+import type { Wait } from './prefer.js';
+import { invalidRequest, Problem } from './problem.js';
+import { contextOf } from './request-context.js';
+import { noQuery, parseBody, parseQuery, pathPart } from './request-input.js';
+import type { Handler } from './routes.js';
+import { commandPath } from './session-path.js';
+import { isRunId, sessionNotFound } from './session-reader.js';
+import type { SessionReader } from './session-reader.js';
+import { isTimeout } from './temporal-problem.js';
+import type { Temporal } from './temporal-client.js';
+
+/** How often a session may move on to its next run between the look at it and the signal. */
+const ATTEMPTS = 3;
+
+/** How long the outcome of a session that ended under way is looked for, ms. */
+const LAST_LOOK_MS = 1_000;
+
+interface Command {
+  readonly sessionId: string;
+  /** The session that is meant; without it, whichever runs under the id. */
+  readonly runId: string | undefined;
+  readonly action: CommandAction;
+  readonly commandId: string;
+  readonly signal: CommandSignal;
+}
+
+/**
+ * `POST /v1/sessions/{sessionId}/commands`: one round trip to Temporal; one more where the session has ended, has moved
+ * to another run or isn't the one meant; one more with `Prefer: wait`.
+ */
+export function sendCommand(temporal: Temporal, reader: SessionReader, stopping: AbortSignal): Handler {
+  return async (request: Request, response: Response) => {
+    parseQuery(noQuery, request);
+    const sessionId = pathPart(request, 'sessionId');
+    const { action, reason, runId } = parseBody(commandRequest, request);
+    const commandId = commandIdOf(request);
+    const context = contextOf(request);
+    context.sessionId = sessionId;
+    context.commandId = commandId;
+    const ids = parseSessionWorkflowId(sessionId);
+    if (ids === undefined) throw sessionNotFound(sessionId);
+    context.interactionId = ids.interactionId;
+
+    const signal = { commandId, actor: SERVICE_ACTOR, ...(reason === undefined ? {} : { reason }) };
+    const command: Command = { sessionId, runId, action, commandId, signal };
+    if ((await deliver(temporal, reader, command)) === 'ended') {
+      if (action !== 'stop') throw new Problem('session.ended', 'The session has ended; start another one.');
+      response.status(200).json({ commandId, action, status: 'applied' } satisfies CommandResource);
+      return;
+    }
+
+    const wait = waitOf(request, response, stopping);
+    const outcome = wait.seconds > 0 ? await outcomeWithin(temporal, reader, command, wait) : undefined;
+    response.location(commandPath(sessionId, commandId));
+    if (outcome !== undefined) preferenceApplied(response, wait).status(200).json(outcome);
+    else response.status(202).json({ commandId, action, status: 'accepted' } satisfies CommandResource);
+  };
+}
+
+function commandIdOf(request: Request): string {
+  const key = request.get('idempotency-key');
+  if (key === undefined) return randomUUID();
+  const result = commandIdSchema.safeParse(key);
+  if (result.success) return result.data;
+  throw invalidRequest(result.error.issues.map(({ message }) => ({ field: 'Idempotency-Key', message })));
+}
+
+/**
+ * Signals the session. Temporal has no signal to a chain of runs, so one that is meant by its `runId` is signalled by
+ * run: first the chain's first, which in all but very long sessions is the only one. A signal to a run that is over is
+ * refused, so no other session ever gets it.
+ */
+async function deliver(
+  temporal: Temporal,
+  reader: SessionReader,
+  { sessionId, runId, action, signal }: Command,
+): Promise<'sent' | 'ended'> {
+  let target = runId;
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    if (target === undefined || isRunId(target)) {
+      const handle = temporal.client.workflow.getHandle(sessionId, target);
+      try {
+        await temporal.call(() => handle.signal(action, signal));
+        return 'sent';
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw error;
+      }
+    }
+    const current = await reader.current(sessionId);
+    if (current === undefined) throw sessionNotFound(sessionId);
+    if (runId !== undefined && current.session.runId !== runId) {
+      throw new Problem('session.superseded', `The current session has the runId ${current.session.runId}.`);
+    }
+    if (!current.open) return 'ended';
+    if (runId !== undefined) target = current.lastRunId;
+  }
+  throw new Problem('temporal.unreachable', 'The session moves on faster than it can be signalled; try again.');
+}
+
+/** The command with its outcome, if there is one within the wait. The signal is durable: no trouble is an error here. */
+async function outcomeWithin(
+  temporal: Temporal,
+  reader: SessionReader,
+  { sessionId, runId, commandId }: Command,
+  wait: Wait,
+): Promise<CommandResource | undefined> {
+  let command: CommandResource | undefined;
+  try {
+    ({ command } = await awaitOutcome(temporal, { sessionId, runId, commandId }, wait));
+  } catch (error) {
+    if (wait.signal.aborted || isTimeout(error)) return undefined;
+    // The session ended meanwhile, so that its outcome is in its history.
+    command = await readCommand(temporal, reader, { sessionId, commandId }, LAST_LOOK_MS).catch(() => undefined);
+  }
+  return command !== undefined && isFinal(command.status) ? command : undefined;
+}

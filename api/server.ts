@@ -1,0 +1,72 @@
+import type { Client } from '@temporalio/client';
+import express from 'express';
+import type { Express } from 'express';
+import type { Logger } from 'pino';
+import { answerProblems } from './answer-problems.js';
+import { requireKey } from './authentication.js';
+import { createSession } from './create-session.js';
+import { getLiveness, getReadiness, ReadinessProbe } from './health.js';
+import { listInteractions } from './interactions.js';
+import { getSession, listSessions } from './list-sessions.js';
+import { Problem } from './problem.js';
+import { getCommand, getHistory } from './read-command.js';
+import { requestLog } from './request-context.js';
+import { addRoute } from './routes.js';
+import { sendCommand } from './send-command.js';
+import { SessionReader } from './session-reader.js';
+import { Temporal } from './temporal-client.js';
+
+export interface ApiDependencies {
+  readonly client: Client;
+  /** Where workers of Earshot listen. */
+  readonly taskQueue: string;
+  /** What callers must present. */
+  readonly apiKey: string;
+  readonly log: Logger;
+  /**
+   * Aborted when the process is about to end: answers that are held for their outcome go out at once.
+   * @default never
+   */
+  readonly stopping?: AbortSignal;
+  /**
+   * How long one call to Temporal may take before the answer is `503`, ms.
+   * @default 5000
+   */
+  readonly callLimitMs?: number;
+}
+
+/** The REST API over a Temporal client. It holds no state but caches of a second: any number of replicas may run. */
+export function createApi({
+  client,
+  taskQueue,
+  apiKey,
+  log,
+  stopping = new AbortController().signal,
+  callLimitMs,
+}: ApiDependencies): Express {
+  const temporal = new Temporal(client, taskQueue, callLimitMs);
+  const reader = new SessionReader(temporal);
+  const app = express();
+  app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
+
+  app.use(requestLog(log));
+  addRoute(app, '/livez', { GET: getLiveness });
+  addRoute(app, '/readyz', { GET: getReadiness(new ReadinessProbe(temporal)) });
+
+  app.use('/v1', requireKey(apiKey));
+  addRoute(app, '/v1/sessions', {
+    GET: listSessions(temporal),
+    POST: createSession(temporal, reader, stopping),
+  });
+  addRoute(app, '/v1/sessions/:sessionId', { GET: getSession(reader) });
+  addRoute(app, '/v1/sessions/:sessionId/commands', { POST: sendCommand(temporal, reader, stopping) });
+  addRoute(app, '/v1/sessions/:sessionId/commands/:commandId', { GET: getCommand(temporal, reader) });
+  addRoute(app, '/v1/sessions/:sessionId/history', { GET: getHistory(temporal, reader) });
+  addRoute(app, '/v1/interactions', { GET: listInteractions(temporal) });
+
+  app.use((request) => {
+    throw new Problem('not.found', `There is nothing at ${request.path}.`);
+  });
+  app.use(answerProblems(log));
+  return app;
+}

@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection, isRetryableError, makeGrpcRetryInterceptor } from '@temporalio/client';
+import type { GrpcRetryOptions } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { ApiSettings } from '../domain/settings.js';
+import { TemporalTimeout } from './temporal-problem.js';
+
+/** Longest that one call may take before the caller is told that Temporal does not answer, ms. */
+const CALL_LIMIT_MS = 5_000;
+
+interface CallOptions {
+  /** @default `callLimitMs` of the connection */
+  readonly limitMs?: number;
+  /** Gives up early: the process stops, or nobody waits for the answer any more. */
+  readonly signal?: AbortSignal;
+}
+
+/** Temporal as the API uses it: every call has a limit. */
+export class Temporal {
+  constructor(
+    readonly client: Client,
+    /** Where sessions and the activities of the API run. */
+    readonly taskQueue: string,
+    /** How long a call may take, ms. */
+    readonly callLimitMs = CALL_LIMIT_MS,
+  ) {}
+
+  get namespace(): string {
+    return this.client.options.namespace;
+  }
+
+  /**
+   * Runs calls of the client within a limit.
+   * @throws {TemporalTimeout} past it; the signal's reason if that came first; whatever the client throws.
+   */
+  async call<T>(work: () => Promise<T>, { limitMs = this.callLimitMs, signal }: CallOptions = {}): Promise<T> {
+    signal?.throwIfAborted();
+    const cut = new AbortController();
+    const giveUp = (reason: unknown): void => cut.abort(reason);
+    // The SDK's own retries notice a deadline only at their next attempt, up to 5 s late.
+    const timer = setTimeout(giveUp, limitMs, new TemporalTimeout(`no answer within ${limitMs} ms`));
+    const abandoned = (): void => giveUp(signal?.reason);
+    signal?.addEventListener('abort', abandoned, { once: true });
+    const gaveUp = new Promise<never>((_resolve, reject) => {
+      cut.signal.addEventListener('abort', () => reject(asError(cut.signal.reason)), { once: true });
+    });
+    try {
+      const answer = this.client.withDeadline(Date.now() + limitMs, () =>
+        this.client.withAbortSignal(cut.signal, work),
+      );
+      return await Promise.race([answer, gaveUp]);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', abandoned);
+    }
+  }
+}
+
+function asError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
+}
+
+/** Longest pause between two attempts at a call, ms. The SDK's own is 5 s, which is all that a call may take here. */
+const RETRY_PAUSE_MS = 500;
+
+/** Repeats calls that fail for a reason that passes, until they run out of time. */
+class Retries {
+  #ended = false;
+  #lastAtMs = 0;
+
+  readonly retryableDecider: GrpcRetryOptions['retryableDecider'] = (_attempt, status) =>
+    !this.#ended && isRetryableError(status);
+
+  readonly delayFunction: GrpcRetryOptions['delayFunction'] = (attempt) => {
+    const delayMs = Math.min(RETRY_PAUSE_MS, 50 * 2 ** attempt) * (0.8 + Math.random() * 0.4);
+    this.#lastAtMs = Math.max(this.#lastAtMs, performance.now() + delayMs);
+    return delayMs;
+  };
+
+  /** Lets no other retry begin, and resolves once those that are planned are made. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    const leftMs = this.#lastAtMs - performance.now();
+    if (leftMs > 0) await sleep(leftMs + 20);
+  }
+}
+
+/** A connection that is not yet made: it comes up with the first call, and again after every outage. */
+export interface LazyConnection {
+  readonly client: Client;
+  /** For people: `127.0.0.1:7233`. */
+  readonly address: string;
+  readonly namespace: string;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Prepares the connection from everything that `@temporalio/envconfig` reads: `TEMPORAL_ADDRESS`, `TEMPORAL_API_KEY`,
+ * TLS files, the profile of a configuration file. Without an address: the embedded server's.
+ *
+ * @throws Error for a configuration file or TLS file that can't be used.
+ */
+export function prepareConnection(
+  settings: Pick<ApiSettings, 'temporalAddress' | 'temporalPort' | 'temporalNamespace'>,
+): LazyConnection {
+  const { connectionOptions, namespace = settings.temporalNamespace } = loadClientConnectConfig();
+  const { apiKey, tls, metadata } = connectionOptions;
+  const address = settings.temporalAddress ?? connectionOptions.address ?? `127.0.0.1:${settings.temporalPort}`;
+  const retries = new Retries();
+  const connection = Connection.lazy({
+    address,
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(metadata === undefined ? {} : { metadata }),
+    interceptors: [makeGrpcRetryInterceptor(retries)],
+    // By default a channel rests up to two minutes between attempts, long after Temporal is back.
+    channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 2_000 },
+  });
+  return {
+    client: new Client({ connection, namespace }),
+    address,
+    namespace,
+    close: async () => {
+      // A retry that comes due on a closed channel throws where nobody can catch it.
+      await retries.end();
+      await connection.close();
+    },
+  };
+}

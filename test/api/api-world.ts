@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import type { Client } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { bundleWorkflowCode, Worker } from '@temporalio/worker';
+import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { pino } from 'pino';
+import { z } from 'zod';
+import type { InteractionPage } from '../../domain/platform-wire.js';
+import type { ListInteractionsInput } from '../../domain/workflow-contract.js';
+import { drain, listen } from '../../api/http-server.js';
+import { createApi } from '../../api/server.js';
+
+export const API_KEY = 'test-key-0123456789';
+
+/** An answer of the API, its body parsed. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+}
+
+export interface Request {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON; a string as it is. */
+  readonly body?: unknown;
+}
+
+export interface RunningApi extends AsyncDisposable {
+  readonly url: string;
+  readonly taskQueue: string;
+  readonly request: (path: string, request?: Request) => Promise<Answer>;
+  readonly get: (path: string) => Promise<Answer>;
+  readonly post: (path: string, body: unknown, headers?: Readonly<Record<string, string>>) => Promise<Answer>;
+  /** Every line logged so far, as text. */
+  readonly logged: () => string;
+  /** As the process is told to end. */
+  readonly stop: () => Promise<void>;
+}
+
+interface ApiOptions {
+  /** @default one of its own */
+  readonly taskQueue?: string;
+  readonly callLimitMs?: number;
+}
+
+/** The API over a client, on a free port. */
+export async function startApi(
+  client: Client,
+  { taskQueue = `api-${randomUUID()}`, ...options }: ApiOptions = {},
+): Promise<RunningApi> {
+  const lines: string[] = [];
+  const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
+  const stopping = new AbortController();
+  const app = createApi({ client, taskQueue, apiKey: API_KEY, log, stopping: stopping.signal, ...options });
+  const { server, url } = await listen(app, { host: '127.0.0.1', port: 0 });
+
+  const request = async (path: string, { method = 'GET', headers = {}, body }: Request = {}): Promise<Answer> => {
+    const text = typeof body === 'string' ? body : JSON.stringify(body);
+    const answer = await fetch(`${url}${path}`, {
+      method,
+      headers: {
+        Authorization: `Bearer ${API_KEY}`,
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: text }),
+    });
+    const raw = await answer.text();
+    const parsed: unknown = raw === '' ? {} : JSON.parse(raw);
+    return { status: answer.status, headers: answer.headers, body: z.record(z.string(), z.unknown()).parse(parsed) };
+  };
+  const stop = async (): Promise<void> => {
+    stopping.abort(new Error('the API stops'));
+    await drain(server, 5_000);
+  };
+  return {
+    url,
+    taskQueue,
+    request,
+    get: (path) => request(path),
+    post: (path, body, headers = {}) => request(path, { method: 'POST', body, headers }),
+    logged: () => lines.join(''),
+    stop,
+    async [Symbol.asyncDispose]() {
+      if (server.listening) await stop();
+    },
+  };
+}
+
+let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
+
+export type ListInteractions = (input: ListInteractionsInput) => Promise<InteractionPage>;
+
+/** A worker with the scripted session of `scripted-session.ts`. */
+export async function startWorker(
+  temporal: TestWorkflowEnvironment,
+  taskQueue: string,
+  listInteractions: ListInteractions = () => Promise.resolve({ entities: [], nextCursor: null }),
+): Promise<AsyncDisposable> {
+  const silent = (): void => undefined;
+  bundle ??= bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('./scripted-session.ts', import.meta.url)),
+    logger: { log: silent, trace: silent, debug: silent, info: silent, warn: silent, error: silent },
+  });
+  const worker = await Worker.create({
+    connection: temporal.nativeConnection,
+    namespace: temporal.namespace ?? 'default',
+    taskQueue,
+    workflowBundle: await bundle,
+    activities: { listInteractions },
+  });
+  const done = worker.run();
+  return {
+    async [Symbol.asyncDispose]() {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await done;
+    },
+  };
+}

@@ -1,0 +1,234 @@
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { API_KEY, startApi } from './api-world.js';
+import type { RunningApi } from './api-world.js';
+import { prepareConnection } from '../../api/temporal-client.js';
+import type { LazyConnection } from '../../api/temporal-client.js';
+
+// What needs no Temporal, and what is left without one: nothing listens on port 1.
+let connection: LazyConnection;
+let api: RunningApi;
+beforeAll(async () => {
+  connection = prepareConnection({ temporalAddress: '127.0.0.1:1', temporalPort: 1, temporalNamespace: 'default' });
+  api = await startApi(connection.client);
+});
+afterAll(async () => {
+  await api[Symbol.asyncDispose]();
+  await connection.close();
+});
+
+const SESSION = { interactionId: 'i', supervisorId: 's' };
+
+test.each([
+  ['no key', {}],
+  ['another key', { Authorization: 'Bearer test-key-0123456788' }],
+  ['a longer key', { Authorization: `Bearer ${API_KEY}0` }],
+  ['another scheme', { Authorization: `Basic ${API_KEY}` }],
+])('a request with %s is answered 401', async (_name, headers) => {
+  for (const path of ['/v1/sessions', '/v1/interactions', '/v1/nothing']) {
+    const answer = await fetch(`${api.url}${path}`, { headers });
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+    expect(await answer.json()).toMatchObject({ code: 'authentication.required', status: 401 });
+  }
+});
+
+test('liveness needs no key and no Temporal', async () => {
+  expect((await fetch(`${api.url}/livez`)).status).toBe(200);
+});
+
+async function expectUnready(): Promise<void> {
+  const ready = await fetch(`${api.url}/readyz`);
+  expect(ready.status).toBe(503);
+  expect(ready.headers.get('retry-after')).toBe('2');
+  expect(await ready.json()).toEqual({
+    status: 'unready',
+    reasons: [expect.stringMatching(/Temporal does not answer/)],
+    workers: null,
+  });
+}
+
+test('a problem has its media type, its code and the id of the request', async () => {
+  const answer = await api.request('/v1/nothing', { headers: { 'X-Request-Id': 'mine-1' } });
+  expect(answer.status).toBe(404);
+  expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  expect(answer.headers.get('x-request-id')).toBe('mine-1');
+  expect(answer.headers.get('cache-control')).toBe('no-store');
+  expect(answer.headers.has('x-powered-by')).toBe(false);
+  expect(answer.body).toEqual({
+    type: 'urn:earshot:problem:not.found',
+    title: expect.any(String),
+    status: 404,
+    code: 'not.found',
+    detail: 'There is nothing at /v1/nothing.',
+    instance: 'urn:earshot:request:mine-1',
+  });
+});
+
+test('a request id that is not a sane one is replaced', async () => {
+  const { headers } = await api.request('/livez', { headers: { 'X-Request-Id': 'a b' } });
+  expect(headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test.each([
+  ['DELETE', '/v1/sessions', 'GET, HEAD, POST'],
+  ['PATCH', '/v1/sessions/session~i~s', 'GET, HEAD'],
+  ['GET', '/v1/sessions/session~i~s/commands', 'POST'],
+  ['POST', '/v1/interactions', 'GET, HEAD'],
+  ['OPTIONS', '/livez', 'GET, HEAD'],
+])('%s %s is answered 405 with what is possible', async (method, path, allow) => {
+  const answer = await api.request(path, { method });
+  expect(answer).toMatchObject({ status: 405, body: { code: 'method.not.allowed' } });
+  expect(answer.headers.get('allow')).toBe(allow);
+});
+
+test.each([
+  ['no JSON', '{"interactionId":', ['body']],
+  ['a bare value', '"text"', ['body']],
+  ['an array', '[]', ['body']],
+  ['null', 'null', ['body']],
+  ['nothing', '', ['body']],
+  ['missing fields', '{}', ['interactionId', 'supervisorId']],
+  ['a wrong type', '{"interactionId":1,"supervisorId":"s"}', ['interactionId']],
+  ['unknown fields', '{"interactionId":"i","supervisorId":"s","x":1,"y":2}', ['x', 'y']],
+  ['a field of the prototype', '{"interactionId":"i","supervisorId":"s","__proto__":{"mode":"barge"}}', ['__proto__']],
+  ['a control character', '{"interactionId":"a\\u0000","supervisorId":"s"}', ['interactionId']],
+  ['an unknown mode', '{"interactionId":"i","supervisorId":"s","mode":"shout"}', ['mode']],
+  ['a duration of 0', '{"interactionId":"i","supervisorId":"s","maxDurationSeconds":0}', ['maxDurationSeconds']],
+])('a session asked for with %s is answered 400, field by field', async (_name, body, fields) => {
+  const answer = await api.request('/v1/sessions', {
+    method: 'POST',
+    body,
+    headers: { 'Content-Type': 'application/json' },
+  });
+  expect(answer).toMatchObject({ status: 400, body: { code: 'invalid.request' } });
+  expect(answer.body['errors']).toMatchObject(fields.map((field) => ({ field })));
+});
+
+test('text that is not UTF-8 is refused, not repaired', async () => {
+  const body = Buffer.concat([
+    Buffer.from('{"supervisorId":"s","interactionId":"'),
+    Buffer.from([0xff]),
+    Buffer.from('"}'),
+  ]);
+  const answer = await fetch(`${api.url}/v1/sessions`, {
+    method: 'POST',
+    body,
+    headers: { Authorization: `Bearer ${API_KEY}`, 'Content-Type': 'application/json' },
+  });
+  expect(answer.status).toBe(400);
+  expect(await answer.json()).toMatchObject({ errors: [{ field: 'body', message: 'is not UTF-8' }] });
+});
+
+test('a body of more than 16 KiB is answered 413, announced or not', async () => {
+  const body = JSON.stringify({ ...SESSION, reason: 'x'.repeat(17_000) });
+  expect(await api.post('/v1/sessions', body)).toMatchObject({ status: 413, body: { code: 'payload.too.large' } });
+  const status = await new Promise((resolve, reject) => {
+    const chunked = httpRequest(`${api.url}/v1/sessions`, {
+      method: 'POST',
+      headers: {
+        Authorization: `Bearer ${API_KEY}`,
+        'Content-Type': 'application/json',
+        'Transfer-Encoding': 'chunked',
+      },
+    });
+    chunked.on('response', (answer) => resolve(answer.resume().statusCode)).on('error', reject);
+    chunked.end(body);
+  });
+  expect(status).toBe(413);
+});
+
+test('a body of another type is answered 415, none at all 400', async () => {
+  const wrong = await api.post('/v1/sessions', JSON.stringify(SESSION), { 'Content-Type': 'text/plain' });
+  expect(wrong).toMatchObject({ status: 415, body: { code: 'unsupported.media.type' } });
+  const zipped = await api.post('/v1/sessions', 'x', { 'Content-Encoding': 'gzip' });
+  expect(zipped).toMatchObject({ status: 415, body: { code: 'unsupported.media.type' } });
+  const none = await api.request('/v1/sessions', { method: 'POST' });
+  expect(none).toMatchObject({ status: 400 });
+});
+
+test.each([
+  ['/v1/sessions?limit=0', ['limit']],
+  ['/v1/sessions?limit=201', ['limit']],
+  ['/v1/sessions?limit=1e1', ['limit']],
+  ['/v1/sessions?state=ACTIVE', ['state']],
+  ['/v1/sessions?interactionId=', ['interactionId']],
+  ['/v1/sessions?state=BARGE&state=SILENT', ['state']],
+  ['/v1/sessions?colour=red&size=1', ['colour', 'size']],
+  ['/v1/sessions?cursor=abc', ['cursor']],
+  ['/v1/sessions/session~i~s?x=1', ['x']],
+  ['/v1/sessions/session~i~s/history?x=1', ['x']],
+  ['/v1/interactions?status=ringing', ['status']],
+  ['/v1/interactions?cursor=abc', ['cursor']],
+  ['/v1/sessions/%', ['path']],
+])('%s is answered 400, parameter by parameter', async (path, fields) => {
+  const answer = await api.get(path);
+  expect(answer).toMatchObject({ status: 400, body: { code: 'invalid.request' } });
+  expect(answer.body['errors']).toMatchObject(fields.map((field) => ({ field })));
+});
+
+test('a command with a bad body or a bad Idempotency-Key is answered 400', async () => {
+  const path = '/v1/sessions/session~i~s/commands';
+  expect(await api.post(path, { action: 'shout', extra: 1 })).toMatchObject({
+    status: 400,
+    body: { errors: [{ field: 'action' }, { field: 'extra' }] },
+  });
+  expect(await api.post(path, { action: 'stop' }, { 'Idempotency-Key': '~start' })).toMatchObject({
+    status: 400,
+    body: { errors: [{ field: 'Idempotency-Key' }] },
+  });
+});
+
+test.each(['nothing', 'session~i', 'session~i~s~x', 'session~i%2fx~s', 'barge-mutex~i'])(
+  'the id %s, which no session can have, is answered 404 without asking Temporal',
+  async (id) => {
+    const path = `/v1/sessions/${encodeURIComponent(id)}`;
+    const notFound = { status: 404, body: { code: 'session.not.found' } };
+    expect(await api.get(path)).toMatchObject(notFound);
+    expect(await api.get(`${path}/history`)).toMatchObject(notFound);
+    expect(await api.get(`${path}/commands/c`)).toMatchObject(notFound);
+    expect(await api.post(`${path}/commands`, { action: 'stop' })).toMatchObject(notFound);
+  },
+);
+
+test('while Temporal is down every request is answered 503 within seconds', async () => {
+  const startedAt = performance.now();
+  const unready = expectUnready();
+  const answers = await Promise.all([
+    api.post('/v1/sessions', SESSION, { Prefer: 'wait=30' }),
+    api.get('/v1/sessions'),
+    api.get('/v1/sessions/session~i~s'),
+    api.get('/v1/sessions/session~i~s?runId=01a20aae-2f90-70a1-b804-1aa6ed8fa000'),
+    api.get('/v1/sessions/session~i~s/history'),
+    api.get('/v1/sessions/session~i~s/commands/c'),
+    api.post('/v1/sessions/session~i~s/commands', { action: 'stop' }, { Prefer: 'wait=30' }),
+    api.get('/v1/interactions'),
+  ]);
+  expect(performance.now() - startedAt).toBeLessThan(8_000);
+  for (const { status, headers, body } of answers) {
+    expect({ status, code: body['code'] }).toEqual({ status: 503, code: 'temporal.unreachable' });
+    expect(headers.get('retry-after')).toBe('2');
+  }
+  await unready;
+});
+
+test('a request is one line in the log, with its ids and never with the key', async () => {
+  await api.request('/v1/sessions/session~i~s/commands', {
+    method: 'POST',
+    body: { action: 'shout' },
+    headers: { 'X-Request-Id': 'logged-1' },
+  });
+  await api.request('/v1/sessions/session~x/history', { headers: { 'X-Request-Id': 'logged-2' } });
+  const lines = api.logged().split('\n');
+  expect(lines.filter((line) => line.includes('logged-1'))).toHaveLength(1);
+  expect(JSON.parse(lines.find((line) => line.includes('logged-2')) ?? '{}')).toMatchObject({
+    method: 'GET',
+    route: '/v1/sessions/:sessionId/history',
+    sessionId: 'session~x',
+    status: 404,
+    problem: 'session.not.found',
+    durationMs: expect.any(Number),
+  });
+  expect(api.logged()).not.toContain(API_KEY);
+  expect(api.logged()).not.toMatch(/authorization/i);
+});

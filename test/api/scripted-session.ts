@@ -1,0 +1,121 @@
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  defineQuery,
+  makeContinueAsNewFunc,
+  defineSignal,
+  defineUpdate,
+  setHandler,
+  upsertMemo,
+  upsertSearchAttributes,
+  workflowInfo,
+  proxyActivities,
+} from '@temporalio/workflow';
+import { ApplicationFailure, defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { AwaitCommandInput, CommandSignal, StartSessionInput } from '../../domain/commands.js';
+import { commandAction, isFinal } from '../../domain/commands.js';
+import { parseSessionWorkflowId } from '../../domain/identifiers.js';
+import type { InteractionPage } from '../../domain/platform-wire.js';
+import {
+  applySessionEvent,
+  findCommand,
+  isLive,
+  newSessionRecord,
+  nextModeChange,
+} from '../../domain/session-record.js';
+import type { SessionEvent, SessionRecord } from '../../domain/session-record.js';
+import type { CommandOutcome, ListInteractionsInput, SessionReport } from '../../domain/workflow-contract.js';
+
+/**
+ * A session without platform, legs and activities, which keeps the contract of `domain/workflow-contract.ts` and does
+ * what its start's `reason` says, so that a test can hold it where it wants:
+ * - `hold`: stays PENDING until the signal `go`.
+ * - `slow-end`: on `stop`, stays in `ending` until the signal `go`.
+ * - `stubborn`: mode changes stay without an outcome.
+ * The signal `continue` makes it continue as new.
+ */
+export async function monitoringSession(input: StartSessionInput, carried?: SessionRecord): Promise<SessionReport> {
+  const { workflowId, firstExecutionRunId, startTime } = workflowInfo();
+  if (parseSessionWorkflowId(workflowId)?.interactionId !== input.interactionId) {
+    throw ApplicationFailure.nonRetryable('wrong id', 'session.id.mismatch');
+  }
+  const at = (): string => new Date().toISOString();
+  let record =
+    carried ?? newSessionRecord(input, { sessionId: workflowId, runId: firstExecutionRunId }, startTime.toISOString());
+  let go = false;
+  let goOn = false;
+  const apply = (event: SessionEvent): void => {
+    record = applySessionEvent(record, event);
+    upsertMemo({ session: record.session });
+    const key = defineSearchAttributeKey('SessionState', SearchAttributeType.KEYWORD);
+    upsertSearchAttributes([{ key, value: record.session.state }]);
+  };
+
+  for (const action of commandAction.options) {
+    setHandler(defineSignal<[CommandSignal]>(action), ({ commandId = 'none', actor, reason }) => {
+      const known = findCommand(record, commandId) !== undefined;
+      const by = { ...(actor === undefined ? {} : { actor }), ...(reason === undefined ? {} : { reason }) };
+      apply({ type: 'command.accepted', at: at(), commandId, action, ...by });
+      if (known || !isLive(record.session) || input.reason === 'stubborn') return;
+      if (action === 'stop') {
+        apply({ type: 'session.ending', at: at(), endReason: 'stopped', commandId });
+      } else if (record.session.state !== 'PENDING') {
+        changeModes();
+      }
+    });
+  }
+  setHandler(defineSignal('go'), () => {
+    go = true;
+  });
+  setHandler(defineSignal('continue'), () => {
+    goOn = true;
+  });
+  setHandler(defineQuery<SessionReport>('state'), report);
+  setHandler(defineUpdate<CommandOutcome, [AwaitCommandInput]>('awaitCommand'), async ({ commandId, waitMs }) => {
+    const known = () => findCommand(record, commandId);
+    if (known() === undefined) throw ApplicationFailure.nonRetryable('no such command', 'command.not.found');
+    await CancellationScope.nonCancellable(() => condition(() => isFinal(known()!.status), Math.max(1, waitMs)));
+    return { command: known()!, session: record.session };
+  });
+
+  const ending = (): boolean => record.session.ending !== null;
+  if (record.session.state === 'PENDING') {
+    await condition(() => input.reason !== 'hold' || go || ending());
+    if (!ending()) {
+      apply({ type: 'leg.made', at: at(), monitorSessionId: 'ms-1', how: 'started' });
+      apply({ type: 'session.active', at: at(), mode: 'silent', bargeStatus: 'inactive', mediaServerGroupId: null });
+      changeModes();
+    }
+  }
+  go = false;
+  await condition(() => ending() || goOn);
+  if (!ending()) {
+    return makeContinueAsNewFunc<typeof monitoringSession>({ memo: { session: record.session } })(input, record);
+  }
+  if (input.reason === 'slow-end') await condition(() => go);
+  apply({ type: 'session.ended', at: at(), leg: 'gone' });
+  await condition(allHandlersFinished);
+  return report();
+
+  function changeModes(): void {
+    for (let next = nextModeChange(record); next !== undefined; next = nextModeChange(record)) {
+      const { commandId, action } = next;
+      apply({ type: 'session.mode', at: at(), mode: action, bargeStatus: 'active' });
+      apply({ type: 'command.settled', at: at(), commandId, status: 'applied' });
+    }
+  }
+
+  function report(): SessionReport {
+    return { session: record.session, commands: [...record.commands], history: [...record.history] };
+  }
+}
+
+/** As `workflows/list-interactions.ts`. */
+export async function listInteractions(input: ListInteractionsInput): Promise<InteractionPage> {
+  const activities = proxyActivities<{ listInteractions: (input: ListInteractionsInput) => Promise<InteractionPage> }>({
+    scheduleToCloseTimeout: '5s',
+    retry: { maximumAttempts: 1 },
+  });
+  return activities.listInteractions(input);
+}
