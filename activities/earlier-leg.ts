@@ -6,7 +6,6 @@ import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { platformFailure } from './platform-failure.js';
 import type { PlatformFailureDetails } from './platform-failure.js';
-import { quoted } from './running-sessions.js';
 
 /**
  * The live leg that an earlier run of the same session made, if any. A reset replays a session from before its `start`,
@@ -20,7 +19,8 @@ export type EarlierLeg = (
 
 export function createEarlierLeg(platform: TelephonyPlatform, client: () => Client): EarlierLeg {
   return async ({ workflowId, runId }, interactionId) => {
-    const runs = client().workflow.list({ query: `WorkflowId = ${quoted(workflowId)}` });
+    // A session's id has no character that would need quoting.
+    const runs = client().workflow.list({ query: `WorkflowId = '${workflowId}'` });
     const known = new Set<string>();
     for await (const run of runs) {
       const session = sessionSnapshot.safeParse(run.memo?.[SESSION_MEMO]);

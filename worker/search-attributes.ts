@@ -15,11 +15,9 @@ export class SearchAttributesMissing extends Error {
  * @throws SearchAttributesMissing where the server refuses (Temporal Cloud leaves it to its own command).
  */
 export async function ensureSearchAttributes(connection: NativeConnection, namespace: string): Promise<void> {
-  const known = await connection.operatorService.listSearchAttributes({ namespace });
-  const missing = SEARCH_ATTRIBUTE_NAMES.filter((name) => known.customAttributes[name] === undefined);
-  const wrong = SEARCH_ATTRIBUTE_NAMES.filter(
-    (name) => known.customAttributes[name] !== undefined && known.customAttributes[name] !== KEYWORD,
-  );
+  const known = await registeredTypes(connection, namespace);
+  const missing = SEARCH_ATTRIBUTE_NAMES.filter((name) => known.get(name) === undefined);
+  const wrong = SEARCH_ATTRIBUTE_NAMES.filter((name) => known.get(name) !== undefined && known.get(name) !== KEYWORD);
   if (wrong.length > 0) {
     throw new SearchAttributesMissing(
       `Temporal's namespace ${namespace} has search attributes of another type than Keyword: ${wrong.join(', ')}. Use another namespace (TEMPORAL_NAMESPACE), or remove them.`,
@@ -33,12 +31,17 @@ export async function ensureSearchAttributes(connection: NativeConnection, names
     });
   } catch (error) {
     // Another worker that starts at the same time may have been faster.
-    const after = await connection.operatorService.listSearchAttributes({ namespace });
-    if (missing.every((name) => after.customAttributes[name] === KEYWORD)) return;
+    const after = await registeredTypes(connection, namespace);
+    if (missing.every((name) => after.get(name) === KEYWORD)) return;
     throw new SearchAttributesMissing(
       `Temporal's namespace ${namespace} lacks the search attributes ${missing.join(', ')} and refuses to register them (${reasonOf(error)}). Register them once: ${missing.map((name) => `temporal operator search-attribute create --namespace ${namespace} --name ${name} --type Keyword`).join(' && ')}`,
     );
   }
+}
+
+async function registeredTypes(connection: NativeConnection, namespace: string): Promise<Map<string, number>> {
+  const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+  return new Map<string, number>(Object.entries(customAttributes));
 }
 
 function reasonOf(error: unknown): string {

@@ -5,9 +5,9 @@ import {
   CancelledFailure,
   allHandlersFinished,
   condition,
-  continueAsNew,
   isCancellation,
   log,
+  makeContinueAsNewFunc,
   setHandler,
   sleep,
   uuid4,
@@ -21,7 +21,9 @@ import type { AwaitCommandInput, CommandAction, CommandSignal, StartSessionInput
 import type { ActivityFailureType, CommandReason, WorkflowFailureType } from '../domain/errors.js';
 import { applySessionEvent, findCommand, isLive, newSessionRecord, nextModeChange } from '../domain/session-record.js';
 import type { LegAtEnd, SessionEvent, SessionRecord } from '../domain/session-record.js';
+import { sessionSnapshot } from '../domain/session.js';
 import type { EndReason, MonitorMode } from '../domain/session.js';
+import { SESSION_MEMO } from '../domain/workflow-contract.js';
 import type { CommandOutcome, SessionReport, StartProgress } from '../domain/workflow-contract.js';
 import { applicationFailure, atOnceOr, startFailure } from './activity-failures.js';
 import { findLostLeg } from './find-lost-leg.js';
@@ -79,7 +81,7 @@ class MonitoringSession {
     this.#carried = carried;
     const { workflowId, firstExecutionRunId } = workflowInfo();
     this.#record =
-      carried?.record ?? newSessionRecord(input, { sessionId: workflowId, runId: firstExecutionRunId }, now());
+      carried?.record ?? newSessionRecord(input, { sessionId: workflowId, runId: firstExecutionRunId }, startedAt());
     this.#start = carried === undefined ? 'unresolved' : 'resolved';
     this.#handleMessages();
   }
@@ -171,7 +173,9 @@ class MonitoringSession {
       } else if (this.#inDoubt) {
         await this.#lookAgain();
       } else if (mayContinueAsNew()) {
-        await continueAsNew<typeof monitoringSession>(this.#input, { record: this.#record, settings, endsAtMs });
+        const memo = SessionMirror.memo(this.#record, this.#start);
+        const continueAsNew = makeContinueAsNewFunc<typeof monitoringSession>({ memo });
+        await continueAsNew(this.#input, { record: this.#record, settings, endsAtMs });
       } else {
         // Bounded by `#endAt`.
         await condition(() => nextModeChange(this.#record) !== undefined || mayContinueAsNew());
@@ -405,6 +409,12 @@ function reasonOfFailure(error: unknown): CommandReason {
   return (
     Object.entries(types).find(([type]) => type === applicationFailure(error)?.type)?.[1] ?? 'platform-unreachable'
   );
+}
+
+/** When the session was asked for, which the starter may have shown already; a worker may come to it much later. */
+function startedAt(): string {
+  const { memo, startTime } = workflowInfo();
+  return sessionSnapshot.safeParse(memo?.[SESSION_MEMO]).data?.startedAt ?? startTime.toISOString();
 }
 
 function now(): string {

@@ -32,10 +32,15 @@ export class SessionMirror {
     this.#version = sessionSnapshot.safeParse(memo?.[SESSION_MEMO]).data?.version;
   }
 
+  /** The memo of a session; a successor needs it too, or it would start with the memo that its first run was given. */
+  static memo(record: SessionRecord, start: StartProgress): Record<string, unknown> {
+    return { [SESSION_MEMO]: record.session, [START_MEMO]: start };
+  }
+
   show(record: SessionRecord, start: StartProgress): void {
     const { session } = record;
     if (this.#version !== session.version || this.#start !== start) {
-      upsertMemo({ [SESSION_MEMO]: session, [START_MEMO]: start });
+      upsertMemo(SessionMirror.memo(record, start));
       this.#version = session.version;
       this.#start = start;
     }

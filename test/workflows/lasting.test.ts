@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
-import Long from 'long';
 import type { monitoringSession } from '../../workflows/monitoring-session.js';
 import { bundleWorkflows } from '../../worker/workflow-bundle.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
@@ -88,10 +87,13 @@ test('a session that is reset to its beginning keeps its leg', async () => {
   const session = await world.start({ interactionId, supervisorId: 'cora' });
   await reached(session, 'SILENT');
   const { monitorSessionId } = await memoOf(session);
+  const { events } = await session.fetchHistory();
+  const firstTaskCompleted = events?.[3]?.eventId;
+  if (!firstTaskCompleted) throw new Error('no history');
   await session.client.workflowService.resetWorkflowExecution({
     namespace: temporal.namespace ?? 'default',
     workflowExecution: { workflowId: session.workflowId },
-    workflowTaskFinishEventId: Long.fromNumber(4),
+    workflowTaskFinishEventId: firstTaskCompleted,
     requestId: 'reset-1',
     reason: 'test',
   });
