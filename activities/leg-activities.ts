@@ -1,5 +1,5 @@
 import { activityInfo, cancellationSignal } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import type { LegState, MonitorState } from '../domain/platform-wire.js';
 import type { BargeStatus, MonitorMode } from '../domain/session.js';
 import { isExclusive } from '../domain/session.js';
@@ -124,7 +124,12 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
 
     confirmLeg: (leg) =>
       observe(leg, () => {
-        throw ApplicationFailure.retryable(`leg ${leg.monitorSessionId} is still pending`, 'leg.pending');
+        throw ApplicationFailure.create({
+          type: 'leg.pending',
+          message: `leg ${leg.monitorSessionId} is still pending`,
+          // Every session goes through it: nothing to warn of.
+          category: ApplicationFailureCategory.BENIGN,
+        });
       }),
 
     observeLeg: (leg) =>
