@@ -1,50 +1,67 @@
-import type { Client } from '@temporalio/client';
+import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { SESSION_MEMO } from '../domain/workflow-contract.js';
 import { sessionSnapshot } from '../domain/session.js';
-import { PlatformError } from '../platform/platform-error.js';
+import { SESSION_MEMO, START_MEMO } from '../domain/workflow-contract.js';
+import type { StartProgress } from '../domain/workflow-contract.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
-import { platformFailure } from './platform-failure.js';
+import { answering } from './platform-failure.js';
 import type { PlatformFailureDetails } from './platform-failure.js';
 
+/** A session whose start activity runs again, in a later run of its chain (a reset) or in a later attempt. */
+export interface RepeatedStart {
+  readonly workflowId: string;
+  readonly runId: string;
+  /** The first run of the chain. */
+  readonly chainRunId: string;
+  readonly interactionId: string;
+  /** How long an earlier attempt may still be about to send its start, ms. */
+  readonly mayStillSendMs: number;
+}
+
 /**
- * The live leg that an earlier run of the same session made, if any. A reset replays a session from before its `start`,
- * which must not make a second leg.
- * @throws ApplicationFailure `platform.ambiguous` where an earlier run may have sent a `start` whose leg is not known.
+ * The live leg that an earlier run of the same session made, if any: a reset replays a session from before its `start`,
+ * which must not make a second leg. `undefined` only where no earlier run can have a start under way.
+ * @throws ApplicationFailure `platform.ambiguous` where an earlier `start` may have made a leg that is not known.
  */
-export type EarlierLeg = (
-  execution: { readonly workflowId: string; readonly runId: string },
-  interactionId: string,
-) => Promise<string | undefined>;
+export type EarlierLeg = (repeated: RepeatedStart, signal: AbortSignal) => Promise<string | undefined>;
 
 export function createEarlierLeg(platform: TelephonyPlatform, client: () => Client): EarlierLeg {
-  return async ({ workflowId, runId }, interactionId) => {
-    // A session's id has no character that would need quoting.
-    const runs = client().workflow.list({ query: `WorkflowId = '${workflowId}'` });
-    const known = new Set<string>();
-    for await (const run of runs) {
-      const session = sessionSnapshot.safeParse(run.memo?.[SESSION_MEMO]);
-      if (run.runId !== runId && session.success && session.data.monitorSessionId !== null) {
-        known.add(session.data.monitorSessionId);
-      }
+  return async ({ workflowId, runId, chainRunId, interactionId, mayStillSendMs }, signal) => {
+    const runs: { readonly resolved: boolean; readonly leg: string | null }[] = [];
+    // A session's id has no character that would need quoting. Other chains under it are other sessions.
+    for await (const run of client().workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
+      if (run.runId !== runId && chainOf(run) === chainRunId) runs.push(startOf(run));
     }
-    try {
-      const state = await platform.monitorState(interactionId);
-      const live = state.monitors.find(
-        (leg) => known.has(leg.monitorSessionId) && (leg.status === 'pending' || leg.status === 'active'),
-      );
-      if (live !== undefined) return live.monitorSessionId;
-    } catch (error) {
-      if (!(error instanceof PlatformError)) throw error;
+    const legs = new Set(runs.map(({ leg }) => leg));
+    const live = await answering(
+      async () =>
+        (await platform.monitorState(interactionId, { signal })).monitors.find(
+          (leg) => legs.has(leg.monitorSessionId) && (leg.status === 'pending' || leg.status === 'active'),
+        ) ?? null,
       // An interaction that is over is the platform's to tell the `start` itself.
-      if (error.fault.kind !== 'gone') throw platformFailure(error);
-    }
-    if (known.size > 0) return undefined;
+      (fault) => (fault.kind === 'gone' ? null : undefined),
+    );
+    if (live !== null) return live.monitorSessionId;
+    if (runs.length > 0 && runs.every(({ resolved }) => resolved)) return undefined;
     throw ApplicationFailure.create({
       type: 'platform.ambiguous',
-      message: `${workflowId} was reset, and an earlier run may have sent its start`,
+      message: `the start of ${workflowId} runs again, and an earlier one may have been sent`,
       nonRetryable: true,
-      details: [{ sentByMs: Date.now() } satisfies PlatformFailureDetails],
+      details: [{ mayStillSendMs } satisfies PlatformFailureDetails],
     });
+  };
+}
+
+function chainOf({ runId, memo }: WorkflowExecutionInfo): string {
+  const session = sessionSnapshot.safeParse(memo?.[SESSION_MEMO]);
+  // A starter does not know the run yet when it writes the first memo: that run is its chain's first.
+  return session.success && session.data.runId !== '' ? session.data.runId : runId;
+}
+
+function startOf({ memo }: WorkflowExecutionInfo): { readonly resolved: boolean; readonly leg: string | null } {
+  const session = sessionSnapshot.safeParse(memo?.[SESSION_MEMO]);
+  return {
+    resolved: session.success && memo?.[START_MEMO] === ('resolved' satisfies StartProgress),
+    leg: session.success ? session.data.monitorSessionId : null,
   };
 }

@@ -43,12 +43,15 @@ export type ModeOutcome =
 /** `gone` also where the leg was not there any more; the others are final refusals. */
 export type StopOutcome = 'gone' | 'forbidden' | 'invalid';
 
+/** Longest that a `start` may take in all, ms: tokens, one replay and the look after a reset included. */
+const START_LIMIT_MS = 40_000;
+
 export interface LegActivities {
   /**
    * Issues the session's one `start`. Run it with one attempt: it is not idempotent. Deaf to cancellation once it runs,
    * because what was sent cannot be called back.
-   * Fails with `platform.ambiguous` and `sentByMs` among its details if the leg may have been made, and with
-   * `platform.throttled` or `platform.unreachable` if it certainly was not.
+   * Fails with `platform.ambiguous` if the leg may have been made, and with `platform.throttled` or
+   * `platform.unreachable` if it certainly was not.
    */
   startLeg(request: {
     readonly interactionId: string;
@@ -103,22 +106,32 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
 
   return {
     async startLeg({ interactionId, mediaServerGroupId, chainRunId }) {
-      const { workflowExecution } = activityInfo();
-      if (workflowExecution !== undefined && workflowExecution.runId !== chainRunId) {
-        const earlier = await earlierLeg(workflowExecution, interactionId);
+      const { workflowExecution, attempt } = activityInfo();
+      // Also for a worker that was frozen: what it did not send in time, it never sends.
+      const signal = AbortSignal.timeout(START_LIMIT_MS);
+      if (workflowExecution !== undefined && (workflowExecution.runId !== chainRunId || attempt > 1)) {
+        const repeated = { ...workflowExecution, chainRunId, interactionId, mayStillSendMs: START_LIMIT_MS };
+        const earlier = await earlierLeg(repeated, signal);
         if (earlier !== undefined) return { kind: 'started', monitorSessionId: earlier };
       }
       try {
-        const { monitorSessionId } = await platform.startMonitor({
-          interactionId,
-          ...(mediaServerGroupId === undefined ? {} : { mediaServerGroupId }),
-        });
+        const { monitorSessionId } = await platform.startMonitor(
+          { interactionId, ...(mediaServerGroupId === undefined ? {} : { mediaServerGroupId }) },
+          { signal },
+        );
         return { kind: 'started', monitorSessionId };
       } catch (error) {
-        if (!(error instanceof PlatformError)) throw error;
+        // Cut off by the limit, or by something nobody thought of: then it may have been sent.
+        if (!(error instanceof PlatformError)) {
+          throw ApplicationFailure.create({
+            type: 'platform.ambiguous',
+            message: `start: given up (${error instanceof Error ? error.message : 'unknown'})`,
+            nonRetryable: true,
+          });
+        }
         const endReason = endReasonOfRefusal(error.fault);
         if (endReason !== undefined) return { kind: 'refused', endReason, detail: error.message };
-        throw platformFailure(error, { sentByMs: Date.now() });
+        throw platformFailure(error);
       }
     },
 

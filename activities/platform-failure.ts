@@ -3,13 +3,12 @@ import type { ActivityFailureType } from '../domain/errors.js';
 import { PlatformError } from '../platform/platform-error.js';
 import type { PlatformFault } from '../platform/platform-error.js';
 
-/**
- * The first detail of every failure of {@link platformFailure}: what the workflow goes by. Times in ms; `sentByMs` is a
- * time (since the epoch, by this worker's clock) by which an ambiguous `start` had certainly been sent.
- */
+/** The first detail of every failure of {@link platformFailure}: what the workflow goes by. */
 export interface PlatformFailureDetails {
+  /** The delay that the platform asked for, ms. */
   readonly retryAfterMs?: number;
-  readonly sentByMs?: number;
+  /** How long after this failure an ambiguous `start` may yet be sent by another attempt, ms. @default 0 */
+  readonly mayStillSendMs?: number;
 }
 
 /**
@@ -17,7 +16,7 @@ export interface PlatformFailureDetails {
  * again can help, after the delay that the platform asked for. The delay is among the details too: Temporal obeys
  * `nextRetryDelay` but does not hand it to the workflow.
  */
-export function platformFailure(error: PlatformError, details: PlatformFailureDetails = {}): ApplicationFailure {
+export function platformFailure(error: PlatformError): ApplicationFailure {
   const { fault } = error;
   const type: ActivityFailureType = `platform.${fault.kind}`;
   const retryAfterMs = fault.kind === 'throttled' ? fault.retryAfterMs : null;
@@ -26,8 +25,8 @@ export function platformFailure(error: PlatformError, details: PlatformFailureDe
     message: error.message,
     nonRetryable: !isTransient(fault),
     ...(retryAfterMs === null
-      ? { details: [details] }
-      : { details: [{ ...details, retryAfterMs }], nextRetryDelay: retryAfterMs }),
+      ? {}
+      : { details: [{ retryAfterMs } satisfies PlatformFailureDetails], nextRetryDelay: retryAfterMs }),
   });
 }
 
@@ -53,10 +52,10 @@ function isTransient(fault: PlatformFault): boolean {
  * Runs a call and hands its fault to `answer`; what `answer` does not take (`undefined`) fails the activity. So an
  * activity lists the faults that are answers to its question, and every other one is treated alike.
  */
-export async function answering<T>(
-  call: () => Promise<T>,
-  answer: (fault: PlatformFault) => T | undefined,
-): Promise<T> {
+export async function answering<Success, Answer>(
+  call: () => Promise<Success>,
+  answer: (fault: PlatformFault) => Answer | undefined,
+): Promise<Success | Answer> {
   try {
     return await call();
   } catch (error) {

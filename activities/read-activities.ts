@@ -22,7 +22,7 @@ export function createReadActivities(platform: TelephonyPlatform, settings: Work
     readSettings: () => Promise.resolve(settings),
 
     listInteractions: ({ status, pageSize, cursor }) =>
-      answering(
+      answering<InteractionPage, never>(
         () =>
           platform.listInteractions(
             { status, pageSize, ...(cursor === undefined ? {} : { cursor }) },

@@ -10,7 +10,7 @@ export async function runningSessions(
   interactionId: string,
   asking: { readonly workflowId: string },
 ): Promise<NeighbouringSession[]> {
-  // By id, whose characters need no quoting; Temporal's SQL stores find no value with a `"` or a `\\` in it.
+  // By id, whose characters need no quoting; Temporal's SQL stores find no value with a `"` or a `\` in it.
   const query =
     `WorkflowType = '${MONITORING_SESSION}' AND ExecutionStatus = 'Running' ` +
     `AND WorkflowId STARTS_WITH '${sessionWorkflowId(interactionId, '')}'`;
@@ -21,14 +21,20 @@ export async function runningSessions(
   return sessions;
 }
 
-function neighbour(execution: WorkflowExecutionInfo): NeighbouringSession {
-  const start = startProgress.safeParse(execution.memo?.[START_MEMO]);
-  const session = sessionSnapshot.safeParse(execution.memo?.[SESSION_MEMO]);
+function neighbour({ memo, runId, startTime }: WorkflowExecutionInfo): NeighbouringSession {
+  const start = startProgress.safeParse(memo?.[START_MEMO]);
+  const session = sessionSnapshot.safeParse(memo?.[SESSION_MEMO]);
+  // Without a memo the session has not come to its `start` yet; one that cannot be read may own any leg.
+  if (!session.success || !start.success) {
+    return { runId, startedAtMs: startTime.getTime(), start: 'unresolved', monitorSessionId: null };
+  }
+  const { runId: firstRunId, startedAt, monitorSessionId } = session.data;
   return {
-    runId: execution.runId,
-    startedAtMs: execution.startTime.getTime(),
-    // Without a memo the session has not come to its `start` yet, so it may still send one.
-    start: start.success ? start.data : 'unresolved',
-    monitorSessionId: session.success ? session.data.monitorSessionId : null,
+    // A starter does not know the run yet when it writes the first memo.
+    runId: firstRunId === '' ? runId : firstRunId,
+    // A run that succeeded another has its own start time, later than the chain's.
+    startedAtMs: Math.min(startTime.getTime(), Date.parse(startedAt)),
+    start: start.data,
+    monitorSessionId,
   };
 }

@@ -45,4 +45,11 @@ export type ActivityFailureType =
 
 /** `reason` of a command that was not applied, besides the end reasons of its session. */
 export type CommandReason =
-  'barge.conflict' | 'forbidden' | 'unauthorized' | 'invalid' | 'not-ready' | 'throttled' | 'platform-unreachable';
+  | 'barge.conflict'
+  | 'leg-unknown'
+  | 'forbidden'
+  | 'unauthorized'
+  | 'invalid'
+  | 'not-ready'
+  | 'throttled'
+  | 'platform-unreachable';

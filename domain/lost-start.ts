@@ -13,8 +13,9 @@ export const START_EFFECT_WINDOW_MS = 10_000;
 /** How long a session may run before lists show it: measured up to 2 s, taken with a margin. */
 export const VISIBILITY_LAG_MS = 3_000;
 
-/** Another running session of the same interaction, as lists show it. */
+/** Another running session of the same interaction, as lists show it. Times by Temporal's clock, ms since the epoch. */
 export interface NeighbouringSession {
+  /** The first run of its chain. */
   readonly runId: string;
   readonly startedAtMs: number;
   readonly start: StartProgress;
@@ -30,6 +31,8 @@ export interface LostStart {
    * whoever made one of these is among them by now.
    */
   readonly seenBefore: readonly string[];
+  /** When the answer to that first look was there: who started later made none of these legs. */
+  readonly seenAtMs: number;
   /** The interaction's legs now. */
   readonly legs: readonly LegState[];
   readonly neighbours: readonly NeighbouringSession[];
@@ -50,8 +53,9 @@ export type ClaimDecision =
  * answer is still under way. Hence no two sessions ever adopt the same leg, and a leg whose owner is yet to hear of it is
  * never taken.
  */
-export function decideClaim({ self, clientId, seenBefore, legs, neighbours }: LostStart): ClaimDecision {
-  const mustWait = neighbours.some(
+export function decideClaim({ self, clientId, seenBefore, seenAtMs, legs, neighbours }: LostStart): ClaimDecision {
+  const rivals = neighbours.filter((other) => other.startedAtMs <= seenAtMs);
+  const mustWait = rivals.some(
     (other) => other.start === 'unresolved' || (other.start === 'ambiguous' && comesBefore(other, self)),
   );
   if (mustWait) return { kind: 'wait' };
@@ -60,11 +64,13 @@ export function decideClaim({ self, clientId, seenBefore, legs, neighbours }: Lo
   const candidates = legs
     .filter((leg) => leg.clientId === clientId && (leg.status === 'pending' || leg.status === 'active'))
     .map((leg) => leg.monitorSessionId)
-    .filter((id) => seenBefore.includes(id) && !owned.has(id));
+    .filter((id) => seenBefore.includes(id) && !owned.has(id))
+    // The same for every session and every repeat, whatever order the platform lists them in.
+    .toSorted();
   const [monitorSessionId, ...others] = candidates;
   if (monitorSessionId === undefined) return { kind: 'none' };
 
-  const stillToDecide = neighbours.filter((other) => other.start === 'ambiguous').length;
+  const stillToDecide = rivals.filter((other) => other.start === 'ambiguous').length;
   return { kind: 'adopt', monitorSessionId, surplus: others.slice(stillToDecide) };
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { commandAction, commandStatus, INITIAL_MODE_COMMAND_ID, isFinal, START_COMMAND_ID } from './commands.js';
 import type { CommandAction, CommandResource, FinalCommandStatus, StartSessionInput } from './commands.js';
+import type { CommandReason } from './errors.js';
 import { bargeStatus, canTransition, endReason, monitorMode, stateOfMode } from './session.js';
 import type { EndReason, MonitorMode, SessionSnapshot } from './session.js';
 
@@ -18,9 +19,10 @@ const happening = {
 
 /**
  * What became of the leg: there was `none`, the platform said that it is `gone`, or it never did, because the stop was
- * `forbidden` or called `invalid`, or the platform was `unreachable` for as long as a leg can live.
+ * `forbidden` or called `invalid`, or the platform was `unreachable` for as long as a leg can live. `unknown`:
+ * the answer to the start was lost, and so is the leg, if there is one.
  */
-const legAtEnd = z.enum(['none', 'gone', 'forbidden', 'invalid', 'unreachable']);
+const legAtEnd = z.enum(['none', 'gone', 'forbidden', 'invalid', 'unreachable', 'unknown']);
 export type LegAtEnd = z.infer<typeof legAtEnd>;
 
 /** One line of the audit trail: what happened, when, and where they are known by whom, why and by which command. */
@@ -69,11 +71,16 @@ export interface SessionRecord {
 }
 
 /**
- * How many commands and audit entries a session keeps; the oldest go first. A `commandId` older than that is new again,
- * which matters to nobody: the platform's mode changes are idempotent.
+ * How many commands a session keeps; the oldest go first. A `commandId` older than that is new again, which matters to
+ * nobody: the platform's mode changes are idempotent.
  */
 export const COMMANDS_KEPT = 500;
-export const HISTORY_KEPT = 1_500;
+
+/**
+ * How much of the audit trail is kept, the newest, in bytes as reckoned by {@link weightOf}: with the commands it has to
+ * fit into one payload of Temporal (2 MB), as an answer to a query and as the input of a successor.
+ */
+export const HISTORY_KEPT_BYTES = 1_000_000;
 
 /** Thrown when an event cannot happen to a session in its state: a fault in the caller, never an answer to a user. */
 export class ImpossibleEvent extends Error {
@@ -226,7 +233,15 @@ function changed(record: SessionRecord, event: SessionEvent, change: Partial<Ses
 }
 
 function logged(record: SessionRecord, event: SessionEvent): SessionRecord {
-  return { ...record, history: [...record.history, event].slice(-HISTORY_KEPT) };
+  const history = [...record.history, event];
+  let bytes = history.reduce((sum, entry) => sum + weightOf(entry), 0);
+  while (bytes > HISTORY_KEPT_BYTES) bytes -= weightOf(history.shift() ?? event);
+  return { ...record, history };
+}
+
+/** At least as many bytes as an entry takes as JSON: three a character of free text, and room for all the rest. */
+export function weightOf({ actor = '', reason = '' }: SessionEvent): number {
+  return 500 + 3 * (actor.length + reason.length);
 }
 
 interface Outcome {
@@ -243,11 +258,18 @@ function settleAll(record: SessionRecord, outcomeOf: (command: CommandResource) 
   return { ...record, commands };
 }
 
+const REASON_OF_LEG = {
+  forbidden: 'forbidden',
+  invalid: 'invalid',
+  unreachable: 'platform-unreachable',
+  unknown: 'leg-unknown',
+} as const satisfies Partial<Record<LegAtEnd, CommandReason>>;
+
 /** What becomes of commands that are still open when the session is over. */
 function outcomeAtEnd(command: CommandResource, reason: EndReason, leg: LegAtEnd): Outcome {
   if (command.action === 'stop') {
     if (leg === 'none' || leg === 'gone') return { status: 'applied' };
-    return { status: 'failed', reason: leg === 'unreachable' ? 'platform-unreachable' : leg };
+    return { status: 'failed', reason: REASON_OF_LEG[leg] };
   }
   // A start that somebody called off did not fail.
   const calledOff = reason === 'stopped' || reason === 'cancelled';

@@ -6,8 +6,11 @@ import type { ActivityFailureType } from '../domain/errors.js';
 /** Longest that a command sits out at a stretch; a platform that is throttled for longer is asked again, ms. */
 const LONGEST_DELAY_MS = 30_000;
 
-/** Tries in the workflow task, and through the task queue with its patient retries where that was not enough. */
-export async function atOnceOr<T>(atOnce: () => Promise<T>, patiently: () => Promise<T>): Promise<T> {
+/**
+ * Tries in the workflow task, and through the task queue with its patient retries where that was not enough; these are
+ * told how the first try failed.
+ */
+export async function atOnceOr<T>(atOnce: () => Promise<T>, patiently: (first: unknown) => Promise<T>): Promise<T> {
   try {
     return await atOnce();
   } catch (error) {
@@ -17,11 +20,12 @@ export async function atOnceOr<T>(atOnce: () => Promise<T>, patiently: () => Pro
     if (retryAfterMs !== undefined) {
       await sleep(Math.min(retryAfterMs, LONGEST_DELAY_MS), { summary: 'the delay that the platform asked for' });
     }
-    return patiently();
+    return patiently(error);
   }
 }
 
 export type StartFailure =
+  /** `sentByMs`: a time by which it has been sent, if it ever was; by Temporal's clock, ms since the epoch. */
   | { readonly kind: 'ambiguous'; readonly sentByMs: number }
   | { readonly kind: 'not-sent'; readonly message: string; readonly retryAfterMs: number | undefined };
 
@@ -39,8 +43,20 @@ export function startFailure(error: unknown): StartFailure {
   ) {
     return { kind: 'not-sent', message: 'no worker took the start', retryAfterMs: undefined };
   }
-  // An attempt that its worker never reported on was given up longer ago than it can have been sent.
-  return { kind: 'ambiguous', sentByMs: detailsOf(failure).sentByMs ?? Date.now() };
+  // One clock for the window and its measure: by this session's time the failure is never earlier than the sending.
+  return { kind: 'ambiguous', sentByMs: Date.now() + (detailsOf(failure).mayStillSendMs ?? 0) };
+}
+
+/** Whether a call that failed may have been sent, so that it may still take effect. When in doubt, it may. */
+export function mayTakeEffect(error: unknown): boolean {
+  const harmless: readonly ActivityFailureType[] = [
+    'platform.throttled',
+    'platform.unreachable',
+    'platform.not-ready',
+    'platform.unauthorized',
+  ];
+  const failure = applicationFailure(error);
+  return failure === undefined || !harmless.some((type) => type === failure.type);
 }
 
 /** The failure that an activity itself reported, from inside Temporal's wrapping. */
@@ -51,15 +67,15 @@ export function applicationFailure(error: unknown): ApplicationFailure | undefin
   return undefined;
 }
 
-const platformDetails = z.object({ retryAfterMs: z.number().optional(), sentByMs: z.number().optional() });
+const platformDetails = z.object({ retryAfterMs: z.number().optional(), mayStillSendMs: z.number().optional() });
 
 /** What the activity told besides its message; nothing where the failure is Temporal's own. */
 function detailsOf(failure: ApplicationFailure | undefined): PlatformFailureDetails {
   const details = z.tuple([platformDetails]).rest(z.unknown()).safeParse(failure?.details);
   if (!details.success) return {};
-  const [{ retryAfterMs, sentByMs }] = details.data;
+  const [{ retryAfterMs, mayStillSendMs }] = details.data;
   return {
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(sentByMs === undefined ? {} : { sentByMs }),
+    ...(mayStillSendMs === undefined ? {} : { mayStillSendMs }),
   };
 }

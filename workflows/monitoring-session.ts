@@ -14,7 +14,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { z } from 'zod';
-import type { ModeOutcome, Observation, StartOutcome } from '../activities/leg-activities.js';
+import type { ModeOutcome, Observation } from '../activities/leg-activities.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import { awaitCommandInput, commandSignal, isFinal, MAX_DURATION_SECONDS } from '../domain/commands.js';
 import type { AwaitCommandInput, CommandAction, CommandSignal, StartSessionInput } from '../domain/commands.js';
@@ -25,23 +25,27 @@ import { sessionSnapshot } from '../domain/session.js';
 import type { EndReason, MonitorMode } from '../domain/session.js';
 import { SESSION_MEMO } from '../domain/workflow-contract.js';
 import type { CommandOutcome, SessionReport, StartProgress } from '../domain/workflow-contract.js';
-import { applicationFailure, atOnceOr, startFailure } from './activity-failures.js';
-import { findLostLeg } from './find-lost-leg.js';
+import { applicationFailure, atOnceOr, mayTakeEffect } from './activity-failures.js';
+import { makeLeg } from './make-leg.js';
 import {
   changeModePatiently,
   confirmLegWithin,
   observeLeg,
   quickly,
   readSettings,
-  startLeg,
   stopLegPatiently,
 } from './session-activities.js';
 import { parsed, parseInput } from './session-input.js';
 import { awaitCommandUpdate, COMMAND_SIGNALS, interactionEndedSignal, stateQuery } from './session-messages.js';
 import { SessionMirror } from './session-mirror.js';
 
-/** Backoff between starts that certainly made no leg, ms. */
-const START_BACKOFF_MS = { base: 500, max: 3_000 };
+/** Of what was wrong with a signal, as much as anybody reads; the signal itself may be megabytes. */
+const REFUSAL_MAX_LENGTH = 300;
+
+/**
+ * How long after a change that nobody confirmed the leg is looked at, ms: the request may take effect late.
+ */
+const LATE_CHANGE_MS = 10_000;
 
 /** What a session hands to its successor when its history has grown long. */
 interface CarriedSession {
@@ -73,8 +77,10 @@ class MonitoringSession {
   readonly #life = new CancellationScope();
   #record: SessionRecord;
   #start: StartProgress;
-  /** The platform may have gone through with a change that it never confirmed. */
-  #inDoubt = false;
+  /** A `start` may have made a leg that nobody can tell. */
+  #legUnknown = false;
+  /** The platform may go through, until then, with a change that it never confirmed; ms since the epoch. */
+  #inDoubtUntilMs: number | undefined;
 
   constructor(input: StartSessionInput, carried: CarriedSession | undefined) {
     this.#input = input;
@@ -128,7 +134,12 @@ class MonitoringSession {
     const command = commandSignal.safeParse(payload ?? {});
     if (!command.success) {
       // A signal has no answer and must not fail the session: the trail says what was wrong with it.
-      this.#apply({ type: 'signal.refused', at: now(), signal: action, reason: z.prettifyError(command.error) });
+      this.#apply({
+        type: 'signal.refused',
+        at: now(),
+        signal: action,
+        reason: z.prettifyError(command.error).slice(0, REFUSAL_MAX_LENGTH),
+      });
       return;
     }
     const { commandId = uuid4(), actor, reason } = command.data;
@@ -170,8 +181,8 @@ class MonitoringSession {
       const command = nextModeChange(this.#record);
       if (command !== undefined) {
         await this.#changeMode(command.commandId, command.action);
-      } else if (this.#inDoubt) {
-        await this.#lookAgain();
+      } else if (this.#inDoubtUntilMs !== undefined) {
+        await this.#lookAgain(this.#inDoubtUntilMs);
       } else if (mayContinueAsNew()) {
         const memo = SessionMirror.memo(this.#record, this.#start);
         const continueAsNew = makeContinueAsNewFunc<typeof monitoringSession>({ memo });
@@ -192,53 +203,21 @@ class MonitoringSession {
     }
   }
 
-  /** The one `start`. A repeat happens only where the platform certainly did not take the last one. */
   async #makeLeg({ confirmTimeoutSeconds }: WorkflowSettings): Promise<void> {
-    const { interactionId, mediaServerGroupId } = this.#input;
-    const giveUpAtMs = Date.now() + confirmTimeoutSeconds * 1_000;
-    for (let backoffMs = START_BACKOFF_MS.base; ; backoffMs = Math.min(backoffMs * 2, START_BACKOFF_MS.max)) {
-      try {
-        return this.#started(
-          await startLeg({
-            interactionId,
-            chainRunId: workflowInfo().firstExecutionRunId,
-            ...(mediaServerGroupId === undefined ? {} : { mediaServerGroupId }),
-          }),
-          'started',
-        );
-      } catch (error) {
-        if (isCancellation(error)) throw error;
-        const failure = startFailure(error);
-        if (failure.kind === 'ambiguous') {
-          await CancellationScope.nonCancellable(() => this.#findLostLeg(failure.sentByMs));
-          return;
-        }
-        const delayMs = failure.retryAfterMs ?? backoffMs;
-        if (Date.now() + delayMs > giveUpAtMs) return this.#end('platform-unreachable', { reason: failure.message });
-        await sleep(delayMs, { summary: failure.message.slice(0, 100) });
-      }
-    }
-  }
-
-  async #findLostLeg(sentByMs: number): Promise<void> {
-    log.warn('start.ambiguous', this.#logFields());
-    this.#start = 'ambiguous';
-    this.#publish();
-    const monitorSessionId = await findLostLeg(this.#input.interactionId, sentByMs);
-    this.#started(
-      monitorSessionId === undefined
-        ? { kind: 'refused', endReason: 'start-failed', detail: 'no answer to the start, and no leg was made' }
-        : { kind: 'started', monitorSessionId },
-      'adopted',
-    );
-  }
-
-  #started(outcome: StartOutcome, how: 'started' | 'adopted'): void {
+    const { runId, startedAt } = this.#record.session;
+    const self = { runId, startedAtMs: Math.min(workflowInfo().startTime.getTime(), Date.parse(startedAt)) };
+    const outcome = await makeLeg(this.#input, self, confirmTimeoutSeconds * 1_000, () => {
+      log.warn('start.ambiguous', this.#logFields());
+      this.#start = 'ambiguous';
+      this.#publish();
+    });
     this.#start = 'resolved';
-    if (outcome.kind === 'started') {
-      this.#apply({ type: 'leg.made', at: now(), monitorSessionId: outcome.monitorSessionId, how });
+    if (outcome.kind === 'made') {
+      const { monitorSessionId, how } = outcome;
+      this.#apply({ type: 'leg.made', at: now(), monitorSessionId, how });
       this.#publish();
     } else {
+      this.#legUnknown = outcome.kind === 'unknown';
       this.#end(outcome.endReason, { reason: outcome.detail });
     }
   }
@@ -252,7 +231,7 @@ class MonitoringSession {
       const pending = applicationFailure(error)?.type === ('leg.pending' satisfies ActivityFailureType);
       return this.#end(pending ? 'not-confirmed' : 'platform-unreachable');
     }
-    if (seen.kind !== 'active') return this.#endUnseen(seen);
+    if (seen.kind !== 'active') return this.#endFor(seen);
     const { mode, bargeStatus, mediaServerGroupId } = seen;
     this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, mediaServerGroupId });
     this.#publish();
@@ -262,22 +241,29 @@ class MonitoringSession {
   async #changeMode(commandId: string, mode: MonitorMode): Promise<void> {
     const leg = this.#leg();
     let outcome: ModeOutcome;
+    let lost = false;
     try {
       outcome = await atOnceOr(
         () => quickly.changeMode(leg, mode),
-        () => changeModePatiently(leg, mode),
+        (first) => {
+          lost = mayTakeEffect(first);
+          return changeModePatiently(leg, mode);
+        },
       );
     } catch (error) {
       if (isCancellation(error)) throw error;
-      this.#inDoubt = true;
+      lost ||= mayTakeEffect(error);
       return this.#fail(commandId, reasonOfFailure(error));
+    } finally {
+      if (lost) this.#inDoubtUntilMs = Date.now() + LATE_CHANGE_MS;
     }
     switch (outcome.kind) {
       case 'applied':
-        this.#inDoubt = false;
         this.#apply({ type: 'session.mode', at: now(), mode, bargeStatus: outcome.bargeStatus, commandId });
         this.#apply({ type: 'command.settled', at: now(), commandId, status: 'applied' });
         this.#publish();
+        // Changes at once follow each other within one workflow task, and a `stop` that arrives meanwhile waits for it.
+        if (nextModeChange(this.#record) !== undefined) await sleep(1, { summary: 'a stop goes first' });
         return;
       case 'busy': {
         const { conflictingMonitorSessionId } = outcome;
@@ -302,18 +288,24 @@ class MonitoringSession {
     }
   }
 
-  /** After a change that nobody confirmed: what is shown is what the platform says (rule 10). A newer command looks itself. */
-  async #lookAgain(): Promise<void> {
+  /** After a change that nobody confirmed: what is shown is what the platform says (rule 10), once it can no longer change. */
+  async #lookAgain(notBeforeMs: number): Promise<void> {
     const look = new CancellationScope();
+    const newer = condition(() => nextModeChange(this.#record) !== undefined).then(() => undefined);
     try {
       const seen = await Promise.race([
-        look.run(() => observeLeg(this.#leg())),
-        condition(() => nextModeChange(this.#record) !== undefined).then(() => undefined),
+        look.run(async () => {
+          await sleep(Math.max(1, notBeforeMs - Date.now()), {
+            summary: 'until an unconfirmed change has taken effect',
+          });
+          return observeLeg(this.#leg());
+        }),
+        newer,
       ]);
       look.cancel();
       if (seen === undefined) return;
-      this.#inDoubt = false;
-      if (seen.kind !== 'active') return this.#endUnseen(seen);
+      this.#inDoubtUntilMs = undefined;
+      if (seen.kind !== 'active') return this.#endFor(seen);
       this.#apply({ type: 'session.mode', at: now(), mode: seen.mode, bargeStatus: seen.bargeStatus });
       this.#publish();
     } catch (error) {
@@ -323,7 +315,7 @@ class MonitoringSession {
   }
 
   /** The platform says that the leg is none, or none any more. */
-  #endUnseen(seen: Exclude<Observation, { kind: 'active' }>): void {
+  #endFor(seen: Exclude<Observation, { kind: 'active' }>): void {
     this.#end(seen.kind === 'failed' ? 'not-confirmed' : seen.kind);
   }
 
@@ -333,12 +325,16 @@ class MonitoringSession {
     by: { readonly actor?: string; readonly reason?: string; readonly commandId?: string } = {},
   ): void {
     if (!this.#isLive()) return;
-    this.#apply({ type: 'session.ending', at: now(), endReason, ...by });
+    // Cut short while nobody ended it: the workflow itself was cancelled, and what followed from that is no reason.
+    const reason = this.#life.consideredCancelled ? 'cancelled' : endReason;
+    this.#apply({ type: 'session.ending', at: now(), endReason: reason, ...by });
     this.#life.cancel();
+    // A start that is under way, or lost, may take a while yet.
+    if (this.#start !== 'resolved') this.#publish();
   }
 
   async #tearDown(): Promise<void> {
-    const leg = this.#record.session.monitorSessionId === null ? 'none' : await this.#stopLeg();
+    const leg = await this.#stopLeg();
     this.#apply({ type: 'session.ended', at: now(), leg });
     this.#publish();
     log.info('session.ended', { ...this.#logFields(), endReason: this.#record.session.endReason, leg });
@@ -347,6 +343,7 @@ class MonitoringSession {
   }
 
   async #stopLeg(): Promise<LegAtEnd> {
+    if (this.#record.session.monitorSessionId === null) return this.#legUnknown ? 'unknown' : 'none';
     const leg = this.#leg();
     try {
       return await atOnceOr(
@@ -364,6 +361,7 @@ class MonitoringSession {
 
   #fail(commandId: string, reason: CommandReason): void {
     this.#apply({ type: 'command.settled', at: now(), commandId, status: 'failed', reason });
+    this.#publish();
   }
 
   #leg(): { interactionId: string; monitorSessionId: string } {

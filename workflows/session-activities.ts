@@ -3,7 +3,9 @@ import type { Activities } from '../activities/activities.js';
 
 /**
  * The session's activities, one block per retry class. Retries and back-off are Temporal's; the HTTP adapter has none.
+ * A `stop` waits for none of them but the start: their cancellation takes effect before they end.
  */
+const AT_ONCE = ActivityCancellationType.TRY_CANCEL;
 
 /** Read on this worker, without a call: a second attempt could not know more. */
 export const { readSettings } = proxyLocalActivities<Pick<Activities, 'readSettings'>>({
@@ -12,9 +14,9 @@ export const { readSettings } = proxyLocalActivities<Pick<Activities, 'readSetti
 });
 
 /**
- * Not idempotent, so one attempt: the workflow decides what a failure means. Longer than the adapter's own limits for a
- * token and a start together, so that an attempt is cut off only when its worker is gone. Cancelled before a worker took
- * it, it never runs; after that its answer is waited for, because what was sent cannot be called back.
+ * Not idempotent, so one attempt: the workflow decides what a failure means. Longer than the activity's own
+ * limit, so that an attempt is cut off only when its worker is gone. Cancelled before a worker took it, it never runs;
+ * after that its answer is waited for, because what was sent cannot be called back.
  */
 export const { startLeg } = proxyActivities<Pick<Activities, 'startLeg'>>({
   startToCloseTimeout: '45s',
@@ -30,6 +32,7 @@ export function confirmLegWithin(seconds: number): Activities['confirmLeg'] {
     startToCloseTimeout: '12s',
     scheduleToCloseTimeout: `${seconds}s`,
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '3s' },
+    cancellationType: AT_ONCE,
     summary: 'wait until the leg is active',
   }).confirmLeg;
 }
@@ -49,6 +52,7 @@ export const { changeMode: changeModePatiently } = proxyActivities<Pick<Activiti
   startToCloseTimeout: '20s',
   scheduleToCloseTimeout: '30s',
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '3s' },
+  cancellationType: AT_ONCE,
   summary: 'change the mode',
 });
 
@@ -57,6 +61,7 @@ export const { stopLeg: stopLegPatiently } = proxyActivities<Pick<Activities, 's
   startToCloseTimeout: '12s',
   scheduleToCloseTimeout: '24 hours',
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
+  cancellationType: AT_ONCE,
   summary: 'stop the leg until the platform confirms it',
 });
 
@@ -65,6 +70,7 @@ export const { observeLeg } = proxyActivities<Pick<Activities, 'observeLeg'>>({
   startToCloseTimeout: '12s',
   scheduleToCloseTimeout: '24 hours',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+  cancellationType: AT_ONCE,
   summary: 'look what became of the leg',
 });
 
@@ -73,5 +79,6 @@ export const { listOurLegs, claimLeg } = proxyActivities<Pick<Activities, 'listO
   startToCloseTimeout: '30s',
   scheduleToCloseTimeout: '24 hours',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
+  cancellationType: AT_ONCE,
   summary: 'find the leg whose answer was lost',
 });

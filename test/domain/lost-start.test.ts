@@ -31,6 +31,7 @@ const decide = (legs: LegState[], neighbours: NeighbouringSession[] = [], seenBe
   decideClaim({
     self,
     clientId: OURS,
+    seenAtMs: 10_000,
     seenBefore: seenBefore ?? legs.map((one) => one.monitorSessionId),
     legs,
     neighbours,
@@ -58,6 +59,18 @@ test('a leg that was not there at the first look belongs to somebody who started
 
 test('a neighbour whose answer is under way may still be told of the leg', () => {
   expect(decide([leg('ms-1')], [neighbour({ start: 'unresolved', startedAtMs: 9_999 })])).toEqual({ kind: 'wait' });
+});
+
+test('a neighbour that started after the first look is not waited for: it cannot own what was there', () => {
+  expect(decide([leg('ms-1')], [neighbour({ start: 'unresolved', startedAtMs: 10_001 })])).toEqual({
+    kind: 'adopt',
+    monitorSessionId: 'ms-1',
+    surplus: [],
+  });
+});
+
+test('the order in which the platform lists legs changes nothing', () => {
+  expect(decide([leg('ms-2'), leg('ms-1')])).toEqual(decide([leg('ms-1'), leg('ms-2')]));
 });
 
 test('of sessions that are all in doubt the oldest decides first, and leaves the others theirs', () => {
@@ -104,7 +117,14 @@ test('any number of sessions in doubt adopt each leg at most once, and come to a
             const neighbours = sessions
               .filter((other) => other !== session)
               .map(({ place, start, monitorSessionId }) => ({ ...place, start, monitorSessionId }));
-            const decision = decideClaim({ self: session.place, clientId: OURS, seenBefore, legs, neighbours });
+            const decision = decideClaim({
+              self: session.place,
+              clientId: OURS,
+              seenBefore,
+              seenAtMs: 10_000,
+              legs,
+              neighbours,
+            });
             if (decision.kind === 'wait') continue;
             session.start = 'resolved';
             if (decision.kind === 'none') continue;

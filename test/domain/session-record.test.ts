@@ -5,10 +5,11 @@ import {
   applySessionEvent,
   COMMANDS_KEPT,
   findCommand,
-  HISTORY_KEPT,
+  HISTORY_KEPT_BYTES,
   ImpossibleEvent,
   newSessionRecord,
   nextModeChange,
+  weightOf,
 } from '../../domain/session-record.js';
 import type { SessionEvent, SessionRecord } from '../../domain/session-record.js';
 import { canTransition, endReason, monitorMode, sessionSnapshot } from '../../domain/session.js';
@@ -142,19 +143,25 @@ describe('commands', () => {
     expect(findCommand(record, 'c2')).toMatchObject({ status: 'cancelled', reason: 'stopped' });
   });
 
-  test('what is kept is bounded, and an open command is never forgotten', () => {
+  test('what is kept fits into one payload of Temporal, and an open command is never forgotten', () => {
     let record = after(fresh(), made, active, asked('open', 'barge'));
-    for (let n = 0; n < HISTORY_KEPT; n += 1) {
-      record = after(record, asked(`c${n}`, 'silent'), {
-        type: 'command.settled',
-        at,
-        commandId: `c${n}`,
-        status: 'applied',
-      });
+    for (let n = 0; n < 1_200; n += 1) {
+      const words = { actor: '語'.repeat(256), reason: '語'.repeat(500) };
+      record = after(
+        record,
+        { type: 'command.accepted', at, commandId: `c${n}`, action: 'silent', ...words },
+        { type: 'command.settled', at, commandId: `c${n}`, status: 'failed', reason: 'platform-unreachable' },
+      );
     }
     expect(record.commands.length).toBe(COMMANDS_KEPT);
-    expect(record.history.length).toBe(HISTORY_KEPT);
     expect(findCommand(record, 'open')?.status).toBe('accepted');
+    expect(findCommand(record, 'c1199')?.status).toBe('failed');
+    expect(record.history.at(-1)).toMatchObject({ commandId: 'c1199' });
+    expect(record.history.reduce((sum, entry) => sum + weightOf(entry), 0)).toBeLessThanOrEqual(HISTORY_KEPT_BYTES);
+    expect(Buffer.byteLength(JSON.stringify(record))).toBeLessThan(1_300_000);
+    for (const entry of record.history) {
+      expect(Buffer.byteLength(JSON.stringify(entry))).toBeLessThanOrEqual(weightOf(entry));
+    }
   });
 });
 

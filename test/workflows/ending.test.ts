@@ -110,6 +110,45 @@ test('a platform that hangs delays a stop by two seconds at most', async () => {
   expect(legsGone(world, interactionId)).toBe(1);
 });
 
+test('a stop goes before mode changes that are queued, however slow each of them is', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'erik' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.addFault({
+    match: { action: ['barge', 'whisper'], interactionId },
+    effect: { kind: 'delay', ms: 1_300, before: 'answer' },
+    times: 100,
+  });
+  for (let n = 0; n < 6; n += 1) await session.signal(n % 2 === 0 ? 'barge' : 'whisper', { commandId: `c${n}` });
+  await until('the first change', () => asked(world, interactionId, 'barge') === 1);
+  await session.signal('stop');
+  const { commands } = await session.result();
+  expect(commands.filter(({ status }) => status === 'cancelled').length).toBeGreaterThanOrEqual(4);
+  expect(asked(world, interactionId, 'barge') + asked(world, interactionId, 'whisper')).toBeLessThanOrEqual(2);
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('a change that takes effect late, after others, is shown once it has', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'fred' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.addFault({
+    match: { action: 'barge', interactionId },
+    effect: { kind: 'lost-answer', executeAfterMs: 3_000 },
+  });
+  await session.signal('barge', { commandId: 'late' });
+  await settled(session, 'late');
+  await session.signal('silent', { commandId: 'back' });
+  expect(await settled(session, 'back')).toMatchObject({ status: 'applied' });
+  await until(
+    'the late barge',
+    () => world.simulator.ledger.legs({ interactionId })[0]?.modes.at(-1)?.mode === 'barge',
+  );
+  await until('the truth', async () => (await memoOf(session)).state === 'BARGE', 20_000);
+  await session.signal('stop');
+  await session.result();
+}, 60_000);
+
 test('a mode change whose answer is lost is applied once it is confirmed, and shown then', async () => {
   const interactionId = world.interaction();
   const session = await world.start({ interactionId, supervisorId: 'finn' });

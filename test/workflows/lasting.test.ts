@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import type { monitoringSession } from '../../workflows/monitoring-session.js';
@@ -82,11 +84,8 @@ test('commands that arrive while no worker is up are carried out by the next one
   await session.result();
 });
 
-test('a session that is reset to its beginning keeps its leg', async () => {
-  const interactionId = world.interaction();
-  const session = await world.start({ interactionId, supervisorId: 'cora' });
-  await reached(session, 'SILENT');
-  const { monitorSessionId } = await memoOf(session);
+/** Replays the session from before its start, as an operator's reset does. */
+async function resetToBeginning(session: SessionHandle): Promise<WorkflowHandle<typeof monitoringSession>> {
   const { events } = await session.fetchHistory();
   const firstTaskCompleted = events?.[3]?.eventId;
   if (!firstTaskCompleted) throw new Error('no history');
@@ -94,10 +93,18 @@ test('a session that is reset to its beginning keeps its leg', async () => {
     namespace: temporal.namespace ?? 'default',
     workflowExecution: { workflowId: session.workflowId },
     workflowTaskFinishEventId: firstTaskCompleted,
-    requestId: 'reset-1',
+    requestId: randomUUID(),
     reason: 'test',
   });
-  const successor = temporal.client.workflow.getHandle<typeof monitoringSession>(session.workflowId);
+  return temporal.client.workflow.getHandle<typeof monitoringSession>(session.workflowId);
+}
+
+test('a session that is reset to its beginning keeps its leg', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'cora' });
+  await reached(session, 'SILENT');
+  const { monitorSessionId } = await memoOf(session);
+  const successor = await resetToBeginning(session);
   await until('the successor is active', async () => {
     const { session: shown } = await reportOf(successor);
     return shown.state === 'SILENT' && shown.monitorSessionId === monitorSessionId;
@@ -107,6 +114,26 @@ test('a session that is reset to its beginning keeps its leg', async () => {
   await successor.result();
   expect(legsGone(world, interactionId)).toBe(1);
 });
+
+test('a session that is reset while its start is lost sends no second one, whatever came before it', async () => {
+  const interactionId = world.interaction();
+  // An earlier session under the same id, whose leg is long gone, says nothing about this one's.
+  const earlier = await world.start({ interactionId, supervisorId: 'carl' });
+  await reached(earlier, 'SILENT');
+  await earlier.signal('stop');
+  await earlier.result();
+  world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: { kind: 'lost-answer' } });
+  const session = await world.start({ interactionId, supervisorId: 'carl' });
+  await until('the lost start', () => asked(world, interactionId, 'start') === 2);
+  const successor = await resetToBeginning(session);
+  // The reset run gives the earlier attempt its full time before it looks.
+  await reached(successor, 'SILENT', 80_000);
+  expect(asked(world, interactionId, 'start')).toBe(2);
+  expect(world.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
+  await successor.signal('stop');
+  await successor.result();
+  expect(legsGone(world, interactionId)).toBe(2);
+}, 120_000);
 
 test('histories replay without a difference', async () => {
   const interactionId = world.interaction();

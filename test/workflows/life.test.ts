@@ -164,7 +164,7 @@ test('a signal that is not as it should be changes nothing and leaves a line in 
   const interactionId = world.interaction();
   const session = await world.start({ interactionId, supervisorId: 'gus' });
   await reached(session, 'SILENT');
-  for (const payload of [{ volume: 11 }, { commandId: 'no spaces' }, 'barge!', [1]]) {
+  for (const payload of [{ volume: 11 }, { commandId: 'no spaces' }, { ['v'.repeat(900_000)]: 11 }, 'barge!']) {
     await session.signal('barge', payload);
   }
   const {
@@ -178,6 +178,7 @@ test('a signal that is not as it should be changes nothing and leaves a line in 
   expect(shown.state).toBe('SILENT');
   expect(commands).toHaveLength(1);
   expect(history.find(({ type }) => type === 'signal.refused')?.reason).toContain('volume');
+  expect(JSON.stringify(history).length).toBeLessThan(5_000);
   await session.signal('stop');
   await session.result();
 });

@@ -145,14 +145,54 @@ test('a start whose answer is lost never makes a second leg, and the one it made
     expect(legsGone(world, interactionId)).toBe(0);
   };
 
+  const endsWithTheCall = async () => {
+    const interactionId = world.interaction();
+    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
+    const session = await world.start({ interactionId, supervisorId: 'ivo' });
+    await until('the lost start', () => asked(world, interactionId, 'start') === 1);
+    world.simulator.controls.endInteraction({ interactionId });
+    expect((await session.result()).session.endReason).toBe('interaction-ended');
+  };
+
+  const cannotBeTold = async () => {
+    const interactionId = world.interaction();
+    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
+    world.simulator.controls.addFault({
+      match: { action: 'state', interactionId },
+      effect: { kind: 'status', status: 403, code: 'missing.permission' },
+      times: 10,
+    });
+    const session = await world.start({ interactionId, supervisorId: 'ines' });
+    await until('the lost start', () => asked(world, interactionId, 'start') === 1);
+    await session.signal('stop', { commandId: 's' });
+    // Nobody can know, so nobody says that all is well.
+    const report = await session.result();
+    expect(report.session).toMatchObject({ state: 'TERMINATED', endReason: 'stopped', monitorSessionId: null });
+    expect(report.history.at(-1)).toMatchObject({ type: 'session.ended', leg: 'unknown' });
+    expect(report.commands.at(-1)).toMatchObject({ action: 'stop', status: 'failed', reason: 'leg-unknown' });
+    expect(asked(world, interactionId, 'state')).toBe(1);
+  };
+
   const stoppedMeanwhile = async () => {
     const interactionId = world.interaction();
     world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
     const session = await world.start({ interactionId, supervisorId: 'ida' });
     await until('the lost start', () => asked(world, interactionId, 'start') === 1);
     await session.signal('stop');
+    await until('ending', async () => (await memoOf(session)).ending?.reason === 'stopped', 5_000);
     expect((await session.result()).session.endReason).toBe('stopped');
     expect(legsGone(world, interactionId)).toBe(1);
+  };
+
+  const cancelledMeanwhile = async () => {
+    const interactionId = world.interaction();
+    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: { kind: 'lost-request' } });
+    const session = await world.start({ interactionId, supervisorId: 'ilse' });
+    await until('the lost start', () => asked(world, interactionId, 'start') === 1);
+    await session.cancel();
+    await expect(session.result()).rejects.toThrow();
+    expect((await session.describe()).status.name).toBe('CANCELLED');
+    expect(await memoOf(session)).toMatchObject({ endReason: 'cancelled' });
   };
 
   const manyInDoubt = async () => {
@@ -183,6 +223,9 @@ test('a start whose answer is lost never makes a second leg, and the one it made
     adopts({ kind: 'hang', execute: true }),
     adopts({ kind: 'garbled-answer' }),
     endsWithout(),
+    endsWithTheCall(),
+    cannotBeTold(),
+    cancelledMeanwhile(),
     stoppedMeanwhile(),
     manyInDoubt(),
   ]);

@@ -1,0 +1,70 @@
+import { CancellationScope, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
+import type { StartSessionInput } from '../domain/commands.js';
+import type { LostStart } from '../domain/lost-start.js';
+import type { EndReason } from '../domain/session.js';
+import { startFailure } from './activity-failures.js';
+import { findLostLeg } from './find-lost-leg.js';
+import { startLeg } from './session-activities.js';
+
+/** Backoff between starts that certainly made no leg, ms. */
+const BACKOFF_MS = { base: 500, max: 3_000 };
+
+export type MadeLeg =
+  | { readonly kind: 'made'; readonly monitorSessionId: string; readonly how: 'started' | 'adopted' }
+  | { readonly kind: 'none'; readonly endReason: EndReason; readonly detail: string }
+  /** There may be a leg, and nobody can tell which. */
+  | { readonly kind: 'unknown'; readonly endReason: EndReason; readonly detail: string };
+
+/**
+ * Issues the one `start` of a session and returns the leg that it made, or why there is none (rule 1). The start is
+ * repeated only where the platform certainly did not take the last one, for at most `limitMs`. Where nobody knows whether
+ * it did, `inDoubt` is called and the leg is looked for; see docs/decisions/0004-lost-start.md.
+ *
+ * Cancelled before a worker took the start, it throws the cancellation; after that it returns what became of the leg.
+ */
+export async function makeLeg(
+  { interactionId, mediaServerGroupId }: StartSessionInput,
+  self: LostStart['self'],
+  limitMs: number,
+  inDoubt: () => void,
+): Promise<MadeLeg> {
+  const giveUpAtMs = Date.now() + limitMs;
+  for (let backoffMs = BACKOFF_MS.base; ; backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.max)) {
+    try {
+      const outcome = await startLeg({
+        interactionId,
+        chainRunId: workflowInfo().firstExecutionRunId,
+        ...(mediaServerGroupId === undefined ? {} : { mediaServerGroupId }),
+      });
+      if (outcome.kind === 'refused') return { ...outcome, kind: 'none' };
+      return { kind: 'made', monitorSessionId: outcome.monitorSessionId, how: 'started' };
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      const failure = startFailure(error);
+      if (failure.kind === 'ambiguous') {
+        inDoubt();
+        // A session that is stopped meanwhile needs its leg all the more.
+        return CancellationScope.nonCancellable(() => adopt(interactionId, self, failure.sentByMs));
+      }
+      const delayMs = failure.retryAfterMs ?? backoffMs;
+      if (Date.now() + delayMs > giveUpAtMs) {
+        return { kind: 'none', endReason: 'platform-unreachable', detail: failure.message };
+      }
+      await sleep(delayMs, { summary: failure.message.slice(0, 100) });
+    }
+  }
+}
+
+async function adopt(interactionId: string, self: LostStart['self'], sentByMs: number): Promise<MadeLeg> {
+  const lost = await findLostLeg(interactionId, self, sentByMs);
+  switch (lost.kind) {
+    case 'found':
+      return { kind: 'made', monitorSessionId: lost.monitorSessionId, how: 'adopted' };
+    case 'none':
+      return { kind: 'none', endReason: 'start-failed', detail: 'no answer to the start, and no leg was made' };
+    case 'interaction-ended':
+      return { kind: 'none', endReason: lost.kind, detail: 'no answer to the start, and the interaction is over' };
+    case 'unknown':
+      return { kind: 'unknown', endReason: 'start-failed', detail: lost.detail };
+  }
+}
