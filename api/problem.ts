@@ -1,3 +1,4 @@
+import type { FieldFault } from '../domain/input-faults.js';
 import type { ProblemCode } from '../domain/errors.js';
 
 interface ProblemKind {
@@ -25,15 +26,8 @@ const KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'internal.error': { status: 500, title: 'Something unexpected went wrong' },
 };
 
-/** What is wrong with one field, header or parameter of a request. */
-export interface FieldError {
-  /** Nested fields are dotted. */
-  readonly field: string;
-  readonly message: string;
-}
-
 interface ProblemOptions {
-  readonly errors?: readonly FieldError[];
+  readonly errors?: readonly FieldFault[];
   readonly headers?: Readonly<Record<string, string>>;
   /** What the log shows and the answer does not. */
   readonly cause?: unknown;
@@ -43,7 +37,7 @@ interface ProblemOptions {
 export class Problem extends Error {
   override readonly name = 'Problem';
   readonly status: number;
-  readonly errors: readonly FieldError[] | undefined;
+  readonly errors: readonly FieldFault[] | undefined;
   /** Headers that the answer carries, `Retry-After` included. */
   readonly headers: Readonly<Record<string, string>>;
 
@@ -75,7 +69,7 @@ export class Problem extends Error {
 }
 
 /** A `400` that names what is wrong. */
-export function invalidRequest(errors: readonly FieldError[]): Problem {
+export function invalidRequest(errors: readonly FieldFault[]): Problem {
   const [first, ...others] = errors;
   const detail = first === undefined ? 'The request is not valid.' : `${first.field}: ${first.message}`;
   return new Problem('invalid.request', others.length === 0 ? detail : `${detail} (and ${others.length} more)`, {

@@ -48,8 +48,9 @@ export function requestLog(log: Logger): RequestHandler {
         durationMs: Math.round(performance.now() - startedAt),
         ...(response.writableFinished ? {} : { abandoned: true }),
       };
-      if (response.statusCode >= 500) log.warn(line, 'request');
-      else log.info(line, 'request');
+      const text = `${request.method} ${request.path} ${response.statusCode}`;
+      if (response.statusCode >= 500) log.warn(line, text);
+      else log.info(line, text);
     });
     next();
   };

@@ -2,19 +2,18 @@ import { isUtf8 } from 'node:buffer';
 import express from 'express';
 import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
+import { fieldFaults } from '../domain/input-faults.js';
 import { invalidRequest, Problem } from './problem.js';
-import type { FieldError } from './problem.js';
 
 /** Largest body taken, bytes. */
 const BODY_LIMIT = 16 * 1_024;
-
-/** Most faults that one answer lists. */
-const ERRORS_LISTED = 50;
 
 /** Reads a JSON body, to be checked by {@link parseBody}. */
 export const readJson = express.json({
   limit: BODY_LIMIT,
   inflate: false,
+  // Any JSON: what is none of ours is told by its schema.
+  strict: false,
   type: () => true,
   verify: (_request, _response, body) => {
     // Decoding would put U+FFFD in its place, and another id than the caller's would be monitored.
@@ -64,23 +63,5 @@ export function pathPart(request: Request, name: string): string {
 function parsed<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw invalidRequest(fieldErrors(result.error, whole));
-}
-
-/** What zod found, field by field; `whole` names the input itself. */
-export function fieldErrors(error: z.ZodError, whole: string): FieldError[] {
-  return error.issues
-    .flatMap((issue) => {
-      if (issue.code === 'unrecognized_keys') {
-        return issue.keys.map((key) => ({ field: dotted([...issue.path, key]), message: 'is not known here' }));
-      }
-      const field = issue.path.length === 0 ? whole : dotted(issue.path);
-      const missing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined');
-      return [{ field, message: missing ? 'is required' : issue.message }];
-    })
-    .slice(0, ERRORS_LISTED);
-}
-
-function dotted(path: readonly PropertyKey[]): string {
-  return path.map(String).join('.');
+  throw invalidRequest(fieldFaults(result.error, whole));
 }

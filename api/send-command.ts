@@ -54,6 +54,13 @@ export function sendCommand(temporal: Temporal, reader: SessionReader, stopping:
     const signal = { commandId, actor: SERVICE_ACTOR, ...(reason === undefined ? {} : { reason }) };
     const command: Command = { sessionId, runId, action, commandId, signal };
     if ((await deliver(temporal, reader, command)) === 'ended') {
+      // A repeat whose first answer was lost: it was carried out, or not, while the session ran.
+      const known =
+        request.get('idempotency-key') === undefined ? undefined : await endedCommand(temporal, reader, command);
+      if (known !== undefined) {
+        response.location(commandPath(sessionId, commandId)).status(200).json(known);
+        return;
+      }
       if (action !== 'stop') throw new Problem('session.ended', 'The session has ended; start another one.');
       response.status(200).json({ commandId, action, status: 'applied' } satisfies CommandResource);
       return;
@@ -65,6 +72,20 @@ export function sendCommand(temporal: Temporal, reader: SessionReader, stopping:
     if (outcome !== undefined) preferenceApplied(response, wait).status(200).json(outcome);
     else response.status(202).json({ commandId, action, status: 'accepted' } satisfies CommandResource);
   };
+}
+
+/** A command of a session that has ended; `undefined` if it never had it. */
+async function endedCommand(
+  temporal: Temporal,
+  reader: SessionReader,
+  command: Command,
+): Promise<CommandResource | undefined> {
+  try {
+    return await readCommand(temporal, reader, command);
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'command.not.found') return undefined;
+    throw error;
+  }
 }
 
 function commandIdOf(request: Request): string {

@@ -111,10 +111,12 @@ const settingsSchema = z.object({
     .string()
     .regex(HEADER_SAFE, HEADER_SAFE_EXPECTATION)
     .optional()
-    .register(about, { meaning: "Earshot's OAuth client id on the platform; only the worker gets it" }),
+    .register(about, {
+      meaning: "Earshot's OAuth client id on the platform; only the worker and the simulator get it",
+    }),
   platformClientSecret: secret(
     z.string().regex(/^[^\p{Cc}]+$/u, 'must not contain control characters'),
-    'Its secret; only the worker gets it',
+    'Its secret; only the worker and the simulator get it',
   ),
   platformWebhookSecret: secret(
     z

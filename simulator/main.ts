@@ -43,7 +43,8 @@ async function run(): Promise<void> {
   }
   const { baseUrl, eventsUrl } = simulator;
   // A parent that has just gone is told by 'disconnect'; the failed message is nothing more.
-  if (process.send === undefined) log.info({ url: baseUrl, eventsUrl }, 'simulator ready');
+  if (process.send === undefined)
+    log.info({ url: baseUrl, eventsUrl, clientId: environment.options.clientId }, 'simulator ready');
   else process.send({ type: 'ready', url: baseUrl }, undefined, undefined, () => undefined);
 }
 

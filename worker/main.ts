@@ -75,10 +75,7 @@ async function checkCredentials(platform: TelephonyPlatform, settings: WorkerSet
     const client = `The platform at ${settings.platformBaseUrl} refuses the client ${settings.platformClientId}`;
     switch (error.fault.kind) {
       case 'unauthorized':
-        throw new CannotStart(
-          `${client}: check PLATFORM_CLIENT_ID and PLATFORM_CLIENT_SECRET (${error.fault.detail}).`,
-          EXIT_CONFIGURATION,
-        );
+        throw new CannotStart(`${client}: check PLATFORM_CLIENT_ID and PLATFORM_CLIENT_SECRET.`, EXIT_CONFIGURATION);
       case 'forbidden':
         throw new CannotStart(
           `${client} (${error.fault.code}): give it the scopes interaction:monitor and interaction:view, and a licence that includes monitoring.`,

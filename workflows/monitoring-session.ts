@@ -13,12 +13,12 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import { z } from 'zod';
 import type { ModeOutcome, Observation } from '../activities/leg-activities.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import { awaitCommandInput, commandSignal, isFinal, MAX_DURATION_SECONDS } from '../domain/commands.js';
 import type { AwaitCommandInput, CommandAction, CommandSignal, StartSessionInput } from '../domain/commands.js';
 import type { ActivityFailureType, CommandReason, WorkflowFailureType } from '../domain/errors.js';
+import { describeFaults } from '../domain/input-faults.js';
 import { applySessionEvent, findCommand, isLive, newSessionRecord, nextModeChange } from '../domain/session-record.js';
 import type { LegAtEnd, SessionEvent, SessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
@@ -136,7 +136,7 @@ class MonitoringSession {
         type: 'signal.refused',
         at: now(),
         signal: action,
-        reason: z.prettifyError(command.error).slice(0, REFUSAL_MAX_LENGTH),
+        reason: describeFaults(command.error, 'payload').slice(0, REFUSAL_MAX_LENGTH),
       });
       return;
     }

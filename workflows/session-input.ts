@@ -1,8 +1,9 @@
 import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { startSessionInput } from '../domain/commands.js';
 import type { StartSessionInput } from '../domain/commands.js';
 import type { WorkflowFailureType } from '../domain/errors.js';
+import { describeFaults } from '../domain/input-faults.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
 
 /**
@@ -28,5 +29,5 @@ export function parsed<T>(schema: z.ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
   const type: WorkflowFailureType = 'invalid.request';
-  throw ApplicationFailure.nonRetryable(z.prettifyError(result.error), type);
+  throw ApplicationFailure.nonRetryable(describeFaults(result.error, 'input'), type);
 }

@@ -7,6 +7,8 @@ const LAST_LINES = 12;
 /** At most this many lines of one part reach the terminal in a window; the log has them all. */
 const ECHO_LIMIT = 5;
 const ECHO_WINDOW_MS = 5_000;
+/** The same line again is shown once in so long: an outage has the same to say for every session. */
+const REPEAT_MS = 60_000;
 
 const logLine = z.object({
   level: z.number(),
@@ -27,6 +29,7 @@ export class PartOutput {
   #windowStart = 0;
   #echoed = 0;
   #held = 0;
+  readonly #lastShown = new Map<string, number>();
 
   constructor(log: LogFile, show?: (line: string) => void) {
     this.#log = log;
@@ -46,7 +49,10 @@ export class PartOutput {
       return;
     }
     if (entry.level < WARN) return;
-    const text = [entry.msg, entry.err?.message].filter((part) => part !== undefined && part !== '').join(': ');
+    const text = [entry.msg, entry.err?.message]
+      .filter((part) => part !== undefined && part !== '')
+      .join(': ')
+      .replaceAll(/\s+/g, ' ');
     if (entry.level >= ERROR) this.#remember(text);
     this.#echo(`${entry.level >= ERROR ? 'error' : 'warning'}: ${text}`);
   }
@@ -65,6 +71,9 @@ export class PartOutput {
   #echo(line: string): void {
     if (this.#show === undefined) return;
     const now = performance.now();
+    if (now - (this.#lastShown.get(line) ?? -REPEAT_MS) < REPEAT_MS) return;
+    this.#lastShown.set(line, now);
+    for (const [oldest, at] of this.#lastShown) if (now - at >= REPEAT_MS) this.#lastShown.delete(oldest);
     if (now - this.#windowStart > ECHO_WINDOW_MS) {
       if (this.#held > 0) this.#show(`… and ${this.#held} more such lines in ${this.#log.path}`);
       this.#windowStart = now;

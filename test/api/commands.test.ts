@@ -112,6 +112,16 @@ test('on an ended session a command is 409, a stop is 200, and what was done can
   });
   expect(await api.get(`${over.commands}/b-1`)).toMatchObject({ status: 200, body: { status: 'applied' } });
   expect((await api.get(`${over.path}/history`)).status).toBe(200);
+
+  // Whoever lost the first answer repeats it, and the session's end changes nothing about what was done.
+  expect(await api.post(over.commands, { action: 'barge' }, { 'Idempotency-Key': 'b-1' })).toMatchObject({
+    status: 200,
+    body: { commandId: 'b-1', action: 'barge', status: 'applied' },
+  });
+  expect(await api.post(over.commands, { action: 'barge' }, { 'Idempotency-Key': 'b-2' })).toMatchObject({
+    status: 409,
+    body: { code: 'session.ended' },
+  });
 });
 
 test('a command for one session never reaches the next under the same id', async () => {

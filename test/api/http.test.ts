@@ -22,6 +22,7 @@ const SESSION = { interactionId: 'i', supervisorId: 's' };
 test.each([
   ['no key', {}],
   ['another key', { Authorization: 'Bearer test-key-0123456788' }],
+  ['a shorter key', { Authorization: `Bearer ${API_KEY.slice(0, -1)}` }],
   ['a longer key', { Authorization: `Bearer ${API_KEY}0` }],
   ['another scheme', { Authorization: `Basic ${API_KEY}` }],
 ])('a request with %s is answered 401', async (_name, headers) => {

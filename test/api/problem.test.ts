@@ -3,7 +3,7 @@ import { expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { toProblem } from '../../api/answer-problems.js';
 import { invalidRequest, Problem } from '../../api/problem.js';
-import { fieldErrors } from '../../api/request-input.js';
+import { fieldFaults } from '../../domain/input-faults.js';
 import { TemporalTimeout } from '../../api/temporal-problem.js';
 import { startSessionInput } from '../../domain/commands.js';
 
@@ -48,7 +48,7 @@ test('every unknown field, nested ones dotted, is an error of its own', () => {
   expect(
     faults.success
       ? []
-      : fieldErrors(faults.error, 'body')
+      : fieldFaults(faults.error, 'body')
           .map(({ field }) => field)
           .toSorted(),
   ).toEqual(['a.b', 'a.c', 'a.d', 'e']);
@@ -57,7 +57,7 @@ test('every unknown field, nested ones dotted, is an error of its own', () => {
 test('what is missing is said to be required, and what is no object at all is named as a whole', () => {
   const faults = (value: unknown) => {
     const result = startSessionInput.safeParse(value);
-    return result.success ? [] : fieldErrors(result.error, 'body');
+    return result.success ? [] : fieldFaults(result.error, 'body');
   };
   expect(faults({ interactionId: 'i' })).toEqual([{ field: 'supervisorId', message: 'is required' }]);
   expect(faults([])).toMatchObject([{ field: 'body' }]);

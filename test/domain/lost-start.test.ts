@@ -37,8 +37,8 @@ const decide = (legs: LegState[], neighbours: NeighbouringSession[] = [], seenBe
     neighbours,
   });
 
-test('the one leg that nobody owns is adopted', () => {
-  expect(decide([leg('ms-1')])).toEqual({ kind: 'adopt', monitorSessionId: 'ms-1', surplus: [] });
+test.each(['pending', 'active'] as const)('the one %s leg that nobody owns is adopted', (status) => {
+  expect(decide([leg('ms-1', { status })])).toEqual({ kind: 'adopt', monitorSessionId: 'ms-1', surplus: [] });
 });
 
 test.each([
@@ -81,6 +81,20 @@ test('of sessions that are all in doubt the oldest decides first, and leaves the
     kind: 'adopt',
     monitorSessionId: 'ms-1',
     surplus: ['ms-3'],
+  });
+});
+
+test('of two in doubt that started at the same time one decides first', () => {
+  const rival = (runId: string) => neighbour({ start: 'ambiguous', startedAtMs: self.startedAtMs, runId });
+  expect(decide([leg('ms-1'), leg('ms-2')], [rival('run-a')])).toEqual({ kind: 'wait' });
+  expect(decide([leg('ms-1'), leg('ms-2')], [rival('run-z')])).toMatchObject({ kind: 'adopt' });
+});
+
+test('a neighbour that has its leg spares no orphan', () => {
+  expect(decide([leg('ms-1'), leg('ms-2'), leg('ms-3')], [neighbour({ monitorSessionId: 'ms-3' })])).toEqual({
+    kind: 'adopt',
+    monitorSessionId: 'ms-1',
+    surplus: ['ms-2'],
   });
 });
 

@@ -12,7 +12,7 @@ import {
   weightOf,
 } from '../../domain/session-record.js';
 import type { SessionEvent, SessionRecord } from '../../domain/session-record.js';
-import { canTransition, endReason, monitorMode, sessionSnapshot } from '../../domain/session.js';
+import { canTransition, endReason, monitorMode, sessionSnapshot, sessionState } from '../../domain/session.js';
 import type { MonitorMode } from '../../domain/session.js';
 
 const at = '2026-11-01T00:00:00.000Z';
@@ -125,7 +125,14 @@ describe('commands', () => {
     const record = after(fresh(), made, active, asked('c1', 'stop'), ending);
     expect(findCommand(record, 'c1')?.status).toBe('accepted');
     expect(findCommand(after(record, ended), 'c1')?.status).toBe('applied');
-    expect(findCommand(after(record, { ...ended, leg: 'forbidden' }), 'c1')?.status).toBe('failed');
+    for (const [leg, reason] of [
+      ['forbidden', 'forbidden'],
+      ['invalid', 'invalid'],
+      ['unreachable', 'platform-unreachable'],
+      ['unknown', 'leg-unknown'],
+    ] as const) {
+      expect(findCommand(after(record, { ...ended, leg }), 'c1')).toMatchObject({ status: 'failed', reason });
+    }
   });
 
   test('a start is failed when refused and cancelled when called off', () => {
@@ -168,6 +175,13 @@ describe('commands', () => {
 test('the first reason to end is the one that is kept', () => {
   const record = after(fresh(), made, active, ending, { ...ending, endReason: 'interaction-ended' }, ended);
   expect(record.session).toMatchObject({ state: 'TERMINATED', endReason: 'stopped', ending: null });
+});
+
+test('nothing happens to a session that is over', () => {
+  const over = after(fresh(), ending, { ...ended, leg: 'none' });
+  for (const event of [made, active, ending, ended]) expect(() => after(over, event)).toThrow(ImpossibleEvent);
+  expect(sessionState.options.filter((to) => canTransition('TERMINATED', to))).toEqual([]);
+  expect(sessionState.options.filter((to) => canTransition(to, 'PENDING'))).toEqual([]);
 });
 
 test('a second leg is impossible', () => {

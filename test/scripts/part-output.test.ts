@@ -17,8 +17,15 @@ describe('a part’s output', () => {
     const output = new PartOutput(new LogFile(join(folder, 'a.log')), (line) => shown.push(line));
     output.take('{"level":30,"msg":"fine"}', 'stdout');
     output.take('{"level":50,"msg":"lost","err":{"message":"ECONNRESET"}}', 'stdout');
-    for (let line = 0; line < 20; line += 1) output.take('{"level":40,"msg":"again"}', 'stdout');
-    expect(shown).toEqual(['error: lost: ECONNRESET', ...Array.from({ length: 4 }, () => 'warning: again')]);
+    for (let line = 0; line < 20; line += 1) output.take(`{"level":40,"msg":"number ${line}"}`, 'stdout');
+    expect(shown).toEqual(['error: lost: ECONNRESET', ...[0, 1, 2, 3].map((line) => `warning: number ${line}`)]);
+  });
+
+  it('says the same thing once, and in one line', () => {
+    const shown: string[] = [];
+    const output = new PartOutput(new LogFile(join(folder, 'a.log')), (line) => shown.push(line));
+    for (let line = 0; line < 3; line += 1) output.take('{"level":40,"msg":"one\\n two"}', 'stdout');
+    expect(shown).toEqual(['warning: one two']);
   });
 
   it('of a program that is not ours is kept whatever it is, and not shown', () => {

@@ -28,6 +28,7 @@ const CONFIGURED = {
 describe('the parts of the product', () => {
   it('are four when nothing is configured, and two when everything is', () => {
     expect(Object.keys(partsFor({}))).toEqual(['temporal', 'simulator', 'worker', 'api']);
+    expect(partsFor({})['worker']?.after).toEqual(['temporal', 'simulator']);
     expect(Object.keys(partsFor(CONFIGURED, false))).toEqual(['worker', 'api']);
     expect(partsFor(CONFIGURED, false)['worker']?.after).toEqual([]);
   });

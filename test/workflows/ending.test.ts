@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { WorkflowFailedError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { awaitCommandUpdate } from '../../workflows/session-messages.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
 import { asked, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
@@ -169,12 +170,17 @@ test('a throttled mode change waits as long as the platform asks', async () => {
   await reached(session, 'SILENT');
   world.simulator.controls.addFault({
     match: { action: 'barge', interactionId },
-    effect: { kind: 'status', status: 429, retryAfterSeconds: 2 },
+    effect: { kind: 'status', status: 429, retryAfterSeconds: 3 },
+    times: 2,
   });
   await session.signal('barge', { commandId: 'later' });
   expect(await settled(session, 'later')).toMatchObject({ status: 'applied' });
-  const [first, second] = world.simulator.ledger.requests({ interactionId, action: 'barge' });
-  expect(Date.parse(second?.at ?? '') - Date.parse(first?.at ?? '')).toBeGreaterThanOrEqual(2_000);
+  // The first delay is the workflow's, the second one Temporal's.
+  const [first, second, third] = world.simulator.ledger
+    .requests({ interactionId, action: 'barge' })
+    .map(({ at }) => Date.parse(at));
+  expect((second ?? 0) - (first ?? 0)).toBeGreaterThanOrEqual(3_000);
+  expect((third ?? 0) - (second ?? 0)).toBeGreaterThanOrEqual(3_000);
   await session.signal('stop');
   await session.result();
 });
@@ -241,6 +247,26 @@ test('a stop is tried until the platform confirms it, and the session says so me
   world.simulator.controls.removeFault(outage);
   expect((await session.result()).commands.find(({ commandId }) => commandId === 's')?.status).toBe('applied');
   expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('whoever waits for the stop is answered before the session closes', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'karl' });
+  await reached(session, 'SILENT');
+  const outage = world.simulator.controls.addFault({
+    match: { action: 'stop', interactionId },
+    effect: { kind: 'status', status: 503 },
+    times: 1_000,
+  });
+  await session.signal('stop', { commandId: 's' });
+  await until('a repeat', () => asked(world, interactionId, 'stop') >= 2);
+  const waiting = await session.startUpdate(awaitCommandUpdate, {
+    args: [{ commandId: 's', waitMs: 20_000 }],
+    waitForStage: 'ACCEPTED',
+  });
+  world.simulator.controls.removeFault(outage);
+  expect(await waiting.result()).toMatchObject({ command: { status: 'applied' }, session: { state: 'TERMINATED' } });
+  await session.result();
 });
 
 test('a stop whose answer is lost is repeated, and a leg that is gone is success', async () => {

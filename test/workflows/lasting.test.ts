@@ -44,6 +44,10 @@ test('a session of many commands continues as new, and nobody can tell', async (
     const now = await session.describe();
     return now.runId !== before.runId && now;
   });
+  // The successor starts with what lists showed last, not with what its first run was given.
+  const { events } = await session.fetchHistory();
+  const memo = events?.[0]?.workflowExecutionStartedEventAttributes?.memo?.fields;
+  expect(Object.keys(memo ?? {}).sort()).toEqual(['session', 'start']);
   const { session: shown, commands, history } = await reportOf(session);
   expect(shown).toMatchObject({ state: 'WHISPER', runId: before.runId, monitorSessionId: before.monitorSessionId });
   expect(shown.startedAt).toBe(before.startedAt);
@@ -66,6 +70,21 @@ test('a session of many commands continues as new, and nobody can tell', async (
   expect((await session.result()).session.endReason).toBe('stopped');
   expect(asked(world, interactionId, 'start')).toBe(1);
   expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('maxDurationSeconds counts from the first run', async () => {
+  const interactionId = world.interaction();
+  const started = await world.start({ interactionId, supervisorId: 'abel', maxDurationSeconds: 8 });
+  await reached(started, 'SILENT');
+  const session = temporal.client.workflow.getHandle<typeof monitoringSession>(started.workflowId);
+  const { runId } = await memoOf(session);
+  for (let n = 0; (await session.describe()).runId === runId; n += 1) {
+    await session.signal(n % 2 === 0 ? 'whisper' : 'silent', { commandId: `c${n}` });
+    await settled(session, `c${n}`);
+  }
+  const { session: ended } = await session.result();
+  expect(ended.endReason).toBe('max-duration');
+  expect(Date.parse(ended.endedAt ?? '') - Date.parse(ended.startedAt)).toBeLessThan(10_000);
 });
 
 test('commands that arrive while no worker is up are carried out by the next one', async () => {
@@ -113,6 +132,20 @@ test('a session that is reset to its beginning keeps its leg', async () => {
   await successor.signal('stop');
   await successor.result();
   expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('a session that is reset after its leg was severed makes another one', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'cleo' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.sever({ interactionId });
+  const successor = await resetToBeginning(session);
+  await reached(successor, 'SILENT');
+  expect(asked(world, interactionId, 'start')).toBe(2);
+  expect(world.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
+  await successor.signal('stop');
+  await successor.result();
+  expect(legsGone(world, interactionId)).toBe(2);
 });
 
 test('a session that is reset while its start is lost sends no second one, whatever came before it', async () => {

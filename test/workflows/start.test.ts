@@ -97,16 +97,35 @@ test('a start that the platform certainly did not take is sent again, after the 
   const interactionId = world.interaction();
   world.simulator.controls.addFault({
     match: { action: 'start', interactionId },
-    effect: { kind: 'status', status: 429, retryAfterSeconds: 1 },
+    effect: { kind: 'status', status: 429, retryAfterSeconds: 2 },
   });
   const session = await world.start({ interactionId, supervisorId: 'emil' });
   await reached(session, 'SILENT');
   const [refused, taken, ...more] = world.simulator.ledger.requests({ interactionId, action: 'start' });
   expect(more).toEqual([]);
-  expect(Date.parse(taken?.at ?? '') - Date.parse(refused?.at ?? '')).toBeGreaterThanOrEqual(1_000);
+  expect(Date.parse(taken?.at ?? '') - Date.parse(refused?.at ?? '')).toBeGreaterThanOrEqual(2_000);
   await session.signal('stop');
   await session.result();
   expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('a start without a token was not sent, and is once there is one', async () => {
+  const fresh = await createSessionWorld(temporal);
+  try {
+    const interactionId = fresh.interaction();
+    fresh.simulator.controls.addFault({
+      match: { action: 'token' },
+      effect: { kind: 'status', status: 503 },
+      times: 2,
+    });
+    const session = await fresh.start({ interactionId, supervisorId: 'ella' });
+    await reached(session, 'SILENT', 8_000);
+    expect(asked(fresh, interactionId, 'start')).toBe(1);
+    await session.signal('stop');
+    await session.result();
+  } finally {
+    await fresh[Symbol.asyncDispose]();
+  }
 });
 
 test('a platform that throttles every start is given up after CONFIRM_TIMEOUT_SECONDS', async () => {
@@ -130,6 +149,9 @@ test('a start whose answer is lost never makes a second leg, and the one it made
     await reached(session, 'WHISPER', 25_000);
     const report = await reportOf(session);
     expect(report.history.find(({ type }) => type === 'leg.made')).toMatchObject({ how: 'adopted' });
+    // The second look comes when lists show everybody who may own what the first one saw.
+    const [first, second] = world.simulator.ledger.requests({ interactionId, action: 'state' });
+    expect(Date.parse(second?.at ?? '') - Date.parse(first?.at ?? '')).toBeGreaterThanOrEqual(3_000);
     await session.signal('stop');
     await session.result();
     expect(legsGone(world, interactionId)).toBe(1);
@@ -171,6 +193,55 @@ test('a start whose answer is lost never makes a second leg, and the one it made
     expect(report.history.at(-1)).toMatchObject({ type: 'session.ended', leg: 'unknown' });
     expect(report.commands.at(-1)).toMatchObject({ action: 'stop', status: 'failed', reason: 'leg-unknown' });
     expect(asked(world, interactionId, 'state')).toBe(1);
+  };
+
+  const leavesLaterLegsAlone = async () => {
+    const interactionId = world.interaction();
+    const neighbour = await world.start({ interactionId, supervisorId: 'nora' });
+    await reached(neighbour, 'SILENT');
+    const looks = asked(world, interactionId, 'state');
+    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: { kind: 'lost-request' } });
+    const session = await world.start({ interactionId, supervisorId: 'jan' });
+    await until('the first look', () => asked(world, interactionId, 'state') > looks, 20_000);
+    // Made by somebody who started after that look, and is not listed yet.
+    const { monitorSessionId } = await world.platform.startMonitor({ interactionId });
+    expect((await session.result()).session.endReason).toBe('start-failed');
+    const live = world.simulator.ledger.legs({ interactionId, live: true });
+    expect(live.map((leg) => leg.monitorSessionId)).toContain(monitorSessionId);
+    expect(live).toHaveLength(2);
+    await neighbour.signal('stop');
+    await neighbour.result();
+  };
+
+  const waitsForTheUndecided = async () => {
+    const interactionId = world.interaction();
+    // Asked for, but no worker has come to it: nobody knows yet whether it makes a leg.
+    const undecided = await temporal.client.workflow.start('monitoringSession', {
+      workflowId: `session~${interactionId}~zoe`,
+      taskQueue: 'nobody-polls-this',
+      args: [{ interactionId, supervisorId: 'zoe' }],
+    });
+    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
+    const session = await world.start({ interactionId, supervisorId: 'kai' });
+    await until('two claims', () => asked(world, interactionId, 'state') >= 3, 30_000);
+    expect((await memoOf(session)).state).toBe('PENDING');
+    await undecided.terminate();
+    await reached(session, 'SILENT', 15_000);
+    await session.signal('stop');
+    await session.result();
+    expect(legsGone(world, interactionId)).toBe(1);
+  };
+
+  const stopsOrphans = async () => {
+    const interactionId = world.interaction();
+    await world.platform.startMonitor({ interactionId });
+    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
+    const session = await world.start({ interactionId, supervisorId: 'luis' });
+    await reached(session, 'SILENT', 25_000);
+    expect(world.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
+    await session.signal('stop');
+    await session.result();
+    expect(legsGone(world, interactionId)).toBe(2);
   };
 
   const stoppedMeanwhile = async () => {
@@ -222,6 +293,9 @@ test('a start whose answer is lost never makes a second leg, and the one it made
     adopts({ kind: 'status-after', status: 502 }),
     adopts({ kind: 'hang', execute: true }),
     adopts({ kind: 'garbled-answer' }),
+    leavesLaterLegsAlone(),
+    waitsForTheUndecided(),
+    stopsOrphans(),
     endsWithout(),
     endsWithTheCall(),
     cannotBeTold(),
