@@ -28,15 +28,18 @@ export const stopAnswer = z.object({ monitorSessionId: platformId.optional(), st
 export const legStatus = z.enum(['pending', 'active', 'failed', 'terminated']);
 export type LegStatus = z.infer<typeof legStatus>;
 
-/** One leg in `GET …/telephony/monitor`. */
+/**
+ * One leg in `GET …/telephony/monitor`, by the fields that are needed. What another program's leg lacks must not keep us
+ * from our own.
+ */
 export const legState = z.object({
   monitorSessionId: platformId,
   status: legStatus,
-  mode: monitorMode,
+  /** A leg begins silent; before it is active a platform may have no mode to tell. */
+  mode: monitorMode.nullish().transform((mode) => mode ?? 'silent'),
   mediaServerGroupId: z.string().nullish().transform(absentIsNull),
-  /** The OAuth client that started it: tells our legs from other programs'. */
-  clientId: z.string(),
-  startedAt: z.string(),
+  /** The OAuth client that started it: tells our legs from other programs'. Unnamed, it is nobody's of ours. */
+  clientId: z.string().nullish().transform(absentIsNull),
 });
 export type LegState = z.infer<typeof legState>;
 

@@ -107,13 +107,9 @@ const settingsSchema = z.object({
     .register(about, {
       meaning: "URL of the platform's event stream, or `off` for polling only; unset: made from `PLATFORM_BASE_URL`",
     }),
-  platformClientId: z
-    .string()
-    .regex(HEADER_SAFE, HEADER_SAFE_EXPECTATION)
-    .optional()
-    .register(about, {
-      meaning: "Earshot's OAuth client id on the platform; only the worker and the simulator get it",
-    }),
+  platformClientId: z.string().regex(HEADER_SAFE, HEADER_SAFE_EXPECTATION).optional().register(about, {
+    meaning: "Earshot's OAuth client id on the platform; only the worker and the simulator get it",
+  }),
   platformClientSecret: secret(
     z.string().regex(/^[^\p{Cc}]+$/u, 'must not contain control characters'),
     'Its secret; only the worker and the simulator get it',

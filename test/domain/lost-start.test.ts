@@ -13,7 +13,6 @@ function leg(monitorSessionId: string, over: Partial<LegState> = {}): LegState {
     mode: 'silent',
     mediaServerGroupId: null,
     clientId: OURS,
-    startedAt: '2026-11-01T00:00:00Z',
     ...over,
   };
 }
@@ -43,6 +42,7 @@ test.each(['pending', 'active'] as const)('the one %s leg that nobody owns is ad
 
 test.each([
   ['another client’s', leg('ms-1', { clientId: 'other' })],
+  ['an unnamed client’s', leg('ms-1', { clientId: null })],
   ['a failed', leg('ms-1', { status: 'failed' })],
   ['a terminated', leg('ms-1', { status: 'terminated' })],
 ])('%s leg is never adopted', (_, other) => {

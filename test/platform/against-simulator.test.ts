@@ -2,7 +2,8 @@ import { afterEach, expect, test } from '@jest/globals';
 import { startSimulator } from '../../simulator/simulator.js';
 import type { Simulator } from '../../simulator/simulator.js';
 import type { HttpPlatform, HttpPlatformTimeouts } from '../../platform/http-platform.js';
-import { adapterFor, closeAll, faultOf, SECRET, until } from './scripted-server.js';
+import { adapterFor, closeAll, faultOf, SECRET } from './scripted-server.js';
+import { until } from '../support/until.js';
 
 let simulator: Simulator | undefined;
 afterEach(async () => {
@@ -131,7 +132,7 @@ test.each([
   sim.controls.addFault({ match: { action: 'start' }, effect });
   expect(await faultOf(platform.startMonitor(INTERACTION))).toMatchObject({ kind: 'ambiguous' });
   const starts = () => sim.ledger.requests().filter(({ action }) => action === 'start');
-  await until(() => starts().length > 0, 'the ledger has the start');
+  await until('the ledger has the start', () => starts().length > 0);
   expect(starts()).toHaveLength(1);
   expect((await platform.monitorState('int-1')).monitors).toHaveLength(legs);
 });

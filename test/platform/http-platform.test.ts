@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { createHttpPlatform } from '../../platform/http-platform.js';
-import { adapterFor, closeAll, errorOf, faultOf, LEG, nthToken, ScriptedServer, until } from './scripted-server.js';
+import { adapterFor, closeAll, errorOf, faultOf, LEG, nthToken, ScriptedServer } from './scripted-server.js';
+import { until } from '../support/until.js';
 
 afterEach(closeAll);
 
@@ -77,6 +78,18 @@ test('an id that no URL can hold is an unknown interaction, not a crash', async 
   expect(await faultOf(adapterFor(server).monitorState('\uD800'))).toMatchObject({ kind: 'gone' });
 });
 
+test('what a leg lacks that nobody needs does not keep us from the others', async () => {
+  const server = await ScriptedServer.start();
+  const bare = { monitorSessionId: 'ms-1', status: 'pending' };
+  server.answers({ status: 200, body: { interactionId: 'int-1', bargeStatus: 'inactive', monitors: [bare], more: 1 } });
+  expect(await adapterFor(server).monitorState('int-1')).toEqual({
+    interactionId: 'int-1',
+    bargeStatus: 'inactive',
+    bargeMonitorSessionId: null,
+    monitors: [{ ...bare, mode: 'silent', mediaServerGroupId: null, clientId: null }],
+  });
+});
+
 test('a page of interactions', async () => {
   const server = await ScriptedServer.start();
   const entity = {
@@ -140,7 +153,7 @@ test('fifty calls that get 401 at once cause one token request, and each is repl
     return undefined;
   };
   const started = Array.from({ length: 50 }, (_, n) => platform.startMonitor({ interactionId: `int-${n}` }));
-  await until(() => held.length === 50, 'fifty calls under way');
+  await until('fifty calls under way', () => held.length === 50);
   for (const refuse of held) refuse();
   const legs = await Promise.all(started);
 
@@ -199,7 +212,7 @@ test('an abort under way throws its reason, and later calls are unharmed', async
   server.onCall = () => undefined;
   const giveUp = new AbortController();
   const call = errorOf(platform.stopMonitor(LEG, { signal: giveUp.signal }));
-  await until(() => server.calls.length === 1, 'the stop arrived');
+  await until('the stop arrived', () => server.calls.length === 1);
   giveUp.abort();
   expect(await call).toBe(giveUp.signal.reason);
   server.answers({ status: 200, body: { status: 'terminated' } });
@@ -215,7 +228,7 @@ test('close lets calls under way finish and fails later ones as not sent', async
     return undefined;
   };
   const started = platform.startMonitor(START);
-  await until(() => answer !== undefined, 'the start arrived');
+  await until('the start arrived', () => answer !== undefined);
   const closed = platform.close();
   expect(await faultOf(platform.startMonitor(START))).toMatchObject({ kind: 'unreachable' });
   answer?.();

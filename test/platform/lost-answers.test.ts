@@ -11,8 +11,8 @@ import {
   ScriptedServer,
   startRawServer,
   STARTED,
-  until,
 } from './scripted-server.js';
+import { until } from '../support/until.js';
 
 afterEach(closeAll);
 
@@ -129,7 +129,7 @@ test('an oversized body is not read to its end', async () => {
   };
   const fault = await faultOf(adapterFor(server).monitorState('int-1'));
   expect(fault).toMatchObject({ kind: 'ambiguous', detail: expect.stringContaining('longer than 1048576 bytes') });
-  await until(() => cutOff, 'the connection was dropped');
+  await until('the connection was dropped', () => cutOff);
 });
 
 test('nobody listening is unreachable', async () => {
@@ -203,7 +203,7 @@ test('a call that found no free connection in time was not sent, and never is', 
   };
   const platform = adapterFor(server, { connections: 1, timeouts: { connectMs: 50 } });
   const slow = platform.stopMonitor(LEG);
-  await until(() => server.calls.length === 1, 'the stop arrived');
+  await until('the stop arrived', () => server.calls.length === 1);
   expect(await faultOf(platform.startMonitor(START))).toMatchObject({
     kind: 'unreachable',
     detail: expect.stringContaining('no connection within 50 ms'),

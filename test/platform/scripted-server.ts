@@ -2,7 +2,6 @@ import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, Server, ServerResponse } from 'node:http';
 import { createServer as createRawServer } from 'node:net';
 import type { AddressInfo, Server as RawServer, Socket } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
 import { createHttpPlatform } from '../../platform/http-platform.js';
 import type { HttpPlatform, HttpPlatformOptions } from '../../platform/http-platform.js';
 import { PlatformError } from '../../platform/platform-error.js';
@@ -170,14 +169,6 @@ export async function errorOf(call: Promise<unknown>): Promise<unknown> {
     },
     (error: unknown) => error,
   );
-}
-
-export async function until(holds: () => boolean, what: string): Promise<void> {
-  const deadline = Date.now() + 5_000;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`Never came true: ${what}`);
-    await setImmediate();
-  }
 }
 
 /** A base URL on which nobody listens. */

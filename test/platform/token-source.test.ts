@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { HttpExchange } from '../../platform/http-exchange.js';
 import { tokenLifetimeMs } from '../../platform/token-lifetime.js';
 import { TokenSource } from '../../platform/token-source.js';
-import { closeAll, errorOf, faultOf, nthToken, ScriptedServer, SECRET, until } from './scripted-server.js';
+import { closeAll, errorOf, faultOf, nthToken, ScriptedServer, SECRET } from './scripted-server.js';
+import { until } from '../support/until.js';
 
 const exchanges: HttpExchange[] = [];
 afterEach(async () => {
@@ -157,7 +158,7 @@ test('one caller giving up does not cancel the others’ request', async () => {
   const giveUp = new AbortController();
   const impatient = errorOf(source.token({ signal: giveUp.signal }));
   const patient = source.token();
-  await until(() => answer !== undefined, 'the request arrived');
+  await until('the request arrived', () => answer !== undefined);
   giveUp.abort();
   expect(await impatient).toBe(giveUp.signal.reason);
   answer?.();
@@ -170,7 +171,7 @@ test('a request that nobody waits for any more fails without a sound', async () 
   const giveUp = new AbortController();
   server.onToken = () => undefined;
   const impatient = errorOf(source.token({ signal: giveUp.signal }));
-  await until(() => server.tokenRequests.length === 1, 'the request arrived');
+  await until('the request arrived', () => server.tokenRequests.length === 1);
   server.onToken = () => ({ status: 500 });
   giveUp.abort();
   expect(await impatient).toBe(giveUp.signal.reason);

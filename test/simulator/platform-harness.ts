@@ -1,3 +1,4 @@
+import { until as untilOrFail } from '../support/until.js';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
 import type { SimulatorOptions } from '../../simulator/simulator-options.js';
@@ -167,9 +168,5 @@ export class StreamConsumer {
 
 /** Waits until `condition` holds; fails after 5 s. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const limitMs = Date.now() + 5_000;
-  while (!(await condition())) {
-    if (Date.now() > limitMs) throw new Error(`Expected within 5 s: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+  await untilOrFail(condition.toString(), condition, 5_000);
 }

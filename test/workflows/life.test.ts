@@ -138,7 +138,7 @@ test('a channel that another leg holds is an answer, and the session stays as it
 
 test('awaitCommand answers with the outcome, or with what it is when the wait is over', async () => {
   const interactionId = world.interaction();
-  world.simulator.controls.addLegFault({ interactionId, effect: 'activate', afterMs: 1_000 });
+  world.simulator.controls.addLegFault({ interactionId, effect: 'activate', afterMs: 3_000 });
   const session = await world.start({ interactionId, supervisorId: 'finn' });
   const started = session.executeUpdate(awaitCommandUpdate, { args: [{ commandId: '~start', waitMs: 20_000 }] });
   await session.signal('barge', { commandId: 'b' });
