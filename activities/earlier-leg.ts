@@ -1,11 +1,11 @@
-import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { sessionSnapshot } from '../domain/session.js';
-import { SESSION_MEMO, START_MEMO } from '../domain/workflow-contract.js';
-import type { StartProgress } from '../domain/workflow-contract.js';
+import { isLiveLeg } from '../domain/platform-wire.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { answering } from './platform-failure.js';
 import type { PlatformFailureDetails } from './platform-failure.js';
+import { sessionMemo } from './session-memo.js';
+import type { SessionMemo } from './session-memo.js';
 
 /** A session whose start activity runs again, in a later run of its chain (a reset) or in a later attempt. */
 export interface RepeatedStart {
@@ -27,41 +27,28 @@ export type EarlierLeg = (repeated: RepeatedStart, signal: AbortSignal) => Promi
 
 export function createEarlierLeg(platform: TelephonyPlatform, client: () => Client): EarlierLeg {
   return async ({ workflowId, runId, chainRunId, interactionId, mayStillSendMs }, signal) => {
-    const runs: { readonly resolved: boolean; readonly leg: string | null }[] = [];
+    const runs: SessionMemo[] = [];
     // A session's id has no character that would need quoting. Other chains under it are other sessions.
     for await (const run of client().workflow.list({ query: `WorkflowId = '${workflowId}'` })) {
-      if (run.runId !== runId && chainOf(run) === chainRunId) runs.push(startOf(run));
+      const shown = sessionMemo(run);
+      if (run.runId !== runId && (shown.session?.runId ?? run.runId) === chainRunId) runs.push(shown);
     }
-    const legs = new Set(runs.map(({ leg }) => leg));
+    const legs = new Set(runs.map((run) => run.session?.monitorSessionId));
     const live = await answering(
       async () =>
         (await platform.monitorState(interactionId, { signal })).monitors.find(
-          (leg) => legs.has(leg.monitorSessionId) && (leg.status === 'pending' || leg.status === 'active'),
+          (leg) => legs.has(leg.monitorSessionId) && isLiveLeg(leg),
         ) ?? null,
       // An interaction that is over is the platform's to tell the `start` itself.
       (fault) => (fault.kind === 'gone' ? null : undefined),
     );
     if (live !== null) return live.monitorSessionId;
-    if (runs.length > 0 && runs.every(({ resolved }) => resolved)) return undefined;
+    if (runs.length > 0 && runs.every((run) => run.session !== undefined && run.start === 'resolved')) return undefined;
     throw ApplicationFailure.create({
       type: 'platform.ambiguous',
       message: `the start of ${workflowId} runs again, and an earlier one may have been sent`,
       nonRetryable: true,
       details: [{ mayStillSendMs } satisfies PlatformFailureDetails],
     });
-  };
-}
-
-function chainOf({ runId, memo }: WorkflowExecutionInfo): string {
-  const session = sessionSnapshot.safeParse(memo?.[SESSION_MEMO]);
-  // A starter does not know the run yet when it writes the first memo: that run is its chain's first.
-  return session.success && session.data.runId !== '' ? session.data.runId : runId;
-}
-
-function startOf({ memo }: WorkflowExecutionInfo): { readonly resolved: boolean; readonly leg: string | null } {
-  const session = sessionSnapshot.safeParse(memo?.[SESSION_MEMO]);
-  return {
-    resolved: session.success && memo?.[START_MEMO] === ('resolved' satisfies StartProgress),
-    leg: session.success ? session.data.monitorSessionId : null,
   };
 }

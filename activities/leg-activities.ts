@@ -160,8 +160,9 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
             return { kind: 'leg-lost' };
           }
           // Repeating is harmless, but a call saved is a call for somebody else.
-          if (seen.status === 'active' && seen.mode === mode)
+          if (seen.status === 'active' && seen.mode === mode) {
             return { kind: 'applied', bargeStatus: state.bargeStatus };
+          }
           const holder = state.bargeMonitorSessionId;
           if (isExclusive(mode) && holder !== null && holder !== leg.monitorSessionId) {
             return { kind: 'busy', conflictingMonitorSessionId: holder };
@@ -218,7 +219,6 @@ function endReasonOfRefusal(fault: PlatformFault): (StartOutcome & { kind: 'refu
     case 'invalid':
     case 'busy':
     case 'not-ready':
-      return 'start-failed';
     case 'unauthorized':
       return 'start-failed';
     case 'throttled':

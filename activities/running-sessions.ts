@@ -1,8 +1,8 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import { MONITORING_SESSION, SESSION_MEMO, START_MEMO, startProgress } from '../domain/workflow-contract.js';
+import { MONITORING_SESSION } from '../domain/workflow-contract.js';
 import type { NeighbouringSession } from '../domain/lost-start.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
-import { sessionSnapshot } from '../domain/session.js';
+import { sessionMemo } from './session-memo.js';
 
 /** The running sessions of an interaction, but for the asking one, by what their memos show. Lags as lists do. */
 export async function runningSessions(
@@ -21,20 +21,19 @@ export async function runningSessions(
   return sessions;
 }
 
-function neighbour({ memo, runId, startTime }: WorkflowExecutionInfo): NeighbouringSession {
-  const start = startProgress.safeParse(memo?.[START_MEMO]);
-  const session = sessionSnapshot.safeParse(memo?.[SESSION_MEMO]);
-  // Without a memo the session has not come to its `start` yet; one that cannot be read may own any leg.
-  if (!session.success || !start.success) {
-    return { runId, startedAtMs: startTime.getTime(), start: 'unresolved', monitorSessionId: null };
+function neighbour(execution: WorkflowExecutionInfo): NeighbouringSession {
+  const { session, start } = sessionMemo(execution);
+  const startedAtMs = execution.startTime.getTime();
+  if (session === undefined || start === undefined) {
+    // Without a memo the session has not come to its `start` yet; one that cannot be read may own any leg.
+    return { runId: execution.runId, startedAtMs, start: 'unresolved', monitorSessionId: null };
   }
-  const { runId: firstRunId, startedAt, monitorSessionId } = session.data;
+  const { runId, startedAt, monitorSessionId } = session;
   return {
-    // A starter does not know the run yet when it writes the first memo.
-    runId: firstRunId === '' ? runId : firstRunId,
+    runId,
     // A run that succeeded another has its own start time, later than the chain's.
-    startedAtMs: Math.min(startTime.getTime(), Date.parse(startedAt)),
-    start: start.data,
+    startedAtMs: Math.min(startedAtMs, Date.parse(startedAt)),
+    start,
     monitorSessionId,
   };
 }

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { apiSettings, SettingsError } from '../domain/settings.js';
 import type { ApiSettings } from '../domain/settings.js';
 import { keptApiKey } from './api-key.js';
@@ -9,24 +10,8 @@ import { prepareConnection, Temporal } from './temporal-client.js';
 import type { LazyConnection } from './temporal-client.js';
 import { watchTemporal } from './watch-temporal.js';
 
-/** Exit codes: 78 (`EX_CONFIG`) tells the supervisor that a restart cannot help. */
-const EXIT_CONFIGURATION = 78;
-const EXIT_FAILURE = 1;
-
 /** How long requests under way may take after a stop was asked for, ms. The supervisor kills after 10 s. */
 const DRAIN_LIMIT_MS = 8_000;
-
-/** A reason not to start that one line explains. */
-class CannotStart extends Error {
-  override readonly name = 'CannotStart';
-
-  constructor(
-    message: string,
-    readonly exitCode: number,
-  ) {
-    super(message);
-  }
-}
 
 async function main(): Promise<void> {
   const settings = apiSettings(process.env);
@@ -63,7 +48,7 @@ async function keyOfThisMachine(): Promise<string> {
     process.stdout.write(`${line}\n`);
     return key;
   } catch (error) {
-    throw new CannotStart(`No API key: ${describe(error)}. Or set API_KEY.`, EXIT_CONFIGURATION);
+    throw new CannotStart(`No API key: ${describe(error)}. Or set API_KEY.`, CONFIGURATION_EXIT_CODE);
   }
 }
 
@@ -73,7 +58,7 @@ function connectionOf(settings: ApiSettings): LazyConnection {
   } catch (error) {
     throw new CannotStart(
       `The Temporal connection is configured wrongly (TEMPORAL_* or its configuration file): ${describe(error)}`,
-      EXIT_CONFIGURATION,
+      CONFIGURATION_EXIT_CODE,
     );
   }
 }
@@ -84,7 +69,6 @@ async function bind(app: ReturnType<typeof createApi>, settings: ApiSettings): R
   } catch (error) {
     throw new CannotStart(
       `The API cannot listen on ${settings.host}:${settings.port} (${describe(error)}): set PORT or HOST to a free one, or end what listens there.`,
-      EXIT_FAILURE,
     );
   }
 }
@@ -110,7 +94,7 @@ function describe(error: unknown): string {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof CannotStart) return error.exitCode;
-  return error instanceof SettingsError ? EXIT_CONFIGURATION : EXIT_FAILURE;
+  return error instanceof SettingsError ? CONFIGURATION_EXIT_CODE : 1;
 }
 
 try {

@@ -43,6 +43,11 @@ export const legState = z.object({
 });
 export type LegState = z.infer<typeof legState>;
 
+/** Whether a leg is there, heard or not yet. */
+export function isLiveLeg({ status }: LegState): boolean {
+  return status === 'pending' || status === 'active';
+}
+
 /** `GET …/telephony/monitor` → `200`. */
 export const monitorState = z.object({
   interactionId: platformId,

@@ -1,10 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { SettingsError, readSettings, type Settings } from '../domain/settings.js';
 import { checkPorts, type PortWish } from './ports.js';
 import { productParts, type ProductPlan } from './product-parts.js';
 import { removePidFile } from './supervisor/pid-file.js';
-import { CONFIGURATION_EXIT_CODE } from './supervisor/supervised-part.js';
 import { Supervisor } from './supervisor/supervisor.js';
 import { SUPERVISOR_PID_FILE, takeOver } from './supervisor/take-over.js';
 import { messageOf } from './system-error.js';
@@ -16,17 +16,6 @@ import { provisionTemporalCli } from './temporal-server/provision.js';
  * second.
  */
 const SAME_SIGNAL_MS = 750;
-
-/** Ends the start with lines for a person and an exit code; never a stack trace. */
-class StartRefused extends Error {
-  constructor(
-    message: string,
-    readonly exitCode = 1,
-  ) {
-    super(message);
-    this.name = 'StartRefused';
-  }
-}
 
 function tell(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -49,7 +38,7 @@ function makeFolders(): Folders {
     // Keys and call data live here: for the owner only.
     for (const folder of Object.values(folders)) mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new StartRefused(`${data} can't be written to (${messageOf(error)}): set EARSHOT_DATA_DIR to another folder`);
+    throw new CannotStart(`${data} can't be written to (${messageOf(error)}): set EARSHOT_DATA_DIR to another folder`);
   }
   return folders;
 }
@@ -65,7 +54,7 @@ async function plan(settings: Settings, dataDir: string): Promise<{ plan: Produc
   }
   if (embedsSimulator) wishes.push({ setting: 'SIMULATOR_PORT', host: local, port: settings.simulatorPort });
   const checked = await checkPorts(wishes);
-  if (!checked.ok) throw new StartRefused(checked.faults.join('\n'));
+  if (!checked.ok) throw new CannotStart(checked.faults.join('\n'));
   const portOf = (setting: string): number => checked.ports.get(setting) ?? 0;
   const common = {
     settings,
@@ -76,7 +65,7 @@ async function plan(settings: Settings, dataDir: string): Promise<{ plan: Produc
   };
   if (!embedsTemporal) {
     const { address, problem } = await checkExternalServer();
-    if (problem !== undefined) throw new StartRefused(problem);
+    if (problem !== undefined) throw new CannotStart(problem);
     return { plan: { ...common, temporal: undefined }, temporal: `${address} (configured)` };
   }
   const server = await provisionTemporalCli({ tell });
@@ -162,7 +151,7 @@ function onSignals(again: () => void): Promise<'signal'> {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof SettingsError) return CONFIGURATION_EXIT_CODE;
-  return error instanceof StartRefused ? error.exitCode : 1;
+  return error instanceof CannotStart ? error.exitCode : 1;
 }
 
 // A terminal that is gone, or `npm start | head`, is no reason to leave sessions without a worker.

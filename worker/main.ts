@@ -1,6 +1,7 @@
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
+import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import type { Logger } from 'pino';
 import { SettingsError, workerSettings } from '../domain/settings.js';
 import type { WorkerSettings } from '../domain/settings.js';
@@ -10,22 +11,6 @@ import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { installRuntimeLog } from './runtime-log.js';
 import { ensureSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createSessionWorker } from './session-worker.js';
-
-/** Exit codes: 78 (`EX_CONFIG`) tells the supervisor that a restart cannot help. */
-const EXIT_CONFIGURATION = 78;
-const EXIT_FAILURE = 1;
-
-/** A reason not to start that one line explains. */
-class CannotStart extends Error {
-  override readonly name = 'CannotStart';
-
-  constructor(
-    message: string,
-    readonly exitCode: number,
-  ) {
-    super(message);
-  }
-}
 
 async function main(): Promise<void> {
   const settings = workerSettings(process.env);
@@ -75,11 +60,14 @@ async function checkCredentials(platform: TelephonyPlatform, settings: WorkerSet
     const client = `The platform at ${settings.platformBaseUrl} refuses the client ${settings.platformClientId}`;
     switch (error.fault.kind) {
       case 'unauthorized':
-        throw new CannotStart(`${client}: check PLATFORM_CLIENT_ID and PLATFORM_CLIENT_SECRET.`, EXIT_CONFIGURATION);
+        throw new CannotStart(
+          `${client}: check PLATFORM_CLIENT_ID and PLATFORM_CLIENT_SECRET.`,
+          CONFIGURATION_EXIT_CODE,
+        );
       case 'forbidden':
         throw new CannotStart(
           `${client} (${error.fault.code}): give it the scopes interaction:monitor and interaction:view, and a licence that includes monitoring.`,
-          EXIT_CONFIGURATION,
+          CONFIGURATION_EXIT_CODE,
         );
       default:
         log.warn(
@@ -99,7 +87,6 @@ async function connect(settings: WorkerSettings): Promise<{ connection: NativeCo
   } catch (error) {
     throw new CannotStart(
       `Temporal cannot be reached at ${address} (${error instanceof Error ? error.message : String(error)}): start it, or set TEMPORAL_ADDRESS.`,
-      EXIT_FAILURE,
     );
   }
 }
@@ -125,7 +112,7 @@ try {
   const known =
     error instanceof CannotStart || error instanceof SettingsError || error instanceof SearchAttributesMissing;
   process.stderr.write(`${known ? error.message : `The worker failed: ${describe(error)}`}\n`);
-  process.exit(error instanceof CannotStart ? error.exitCode : known ? EXIT_CONFIGURATION : EXIT_FAILURE);
+  process.exit(error instanceof CannotStart ? error.exitCode : known ? CONFIGURATION_EXIT_CODE : 1);
 }
 
 function describe(error: unknown): string {

@@ -2,13 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
+import { CONFIGURATION_EXIT_CODE } from '../../domain/cannot-start.js';
 import { BackOff, type BackOffOptions } from './back-off.js';
 import { signalGroup } from './end-process.js';
 import type { PartOutput } from './part-output.js';
 import { removePidFile, writePidFile } from './pid-file.js';
-
-/** Exit code of a part that was configured wrongly (`EX_CONFIG` of `sysexits.h`): starting it again changes nothing. */
-export const CONFIGURATION_EXIT_CODE = 78;
 
 /** A part that ends this often without ever having been ready never will be. */
 const HOPELESS_EXITS = 5;
