@@ -107,9 +107,10 @@ export class PlatformCore {
    */
   endInteraction(interaction: Interaction, reason: EndReason, { announce = true, leaveLegs = false } = {}): void {
     if (interaction.endedAtMs !== null) return;
-    this.interactions.end(interaction, reason);
     const legs = this.legs.of(interaction.id).filter(isLive);
+    // Each leg's end is checked by itself: with the call over first, those yet to be ended would count as left behind.
     if (!leaveLegs) for (const leg of legs) this.legs.end(leg, 'interaction-ended', announce);
+    this.interactions.end(interaction, reason);
     if (announce) {
       this.#options.publisher.publish('interaction.telephony.ended', {
         interactionId: interaction.id,
