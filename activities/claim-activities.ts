@@ -44,7 +44,8 @@ export function createClaimActivities(platform: TelephonyPlatform): ClaimActivit
         throw ApplicationFailure.nonRetryable('claimLeg runs for a session only', 'platform.invalid');
       }
       // The sessions before the legs: a leg that is gone by the second call is nobody's to adopt.
-      const neighbours = await runningSessions(getClient(), interactionId, workflowExecution);
+      const sessions = await runningSessions(getClient(), interactionId);
+      const neighbours = sessions.filter((session) => session.sessionId !== workflowExecution.workflowId);
       const legs = await legsOf(interactionId);
       if (legs === 'interaction-ended') return { kind: 'none' };
       const decision = decideClaim({ self, clientId: platform.clientId, seenBefore, seenAtMs, legs, neighbours });

@@ -33,7 +33,8 @@ export type Observation =
   | { readonly kind: 'forbidden' };
 
 export type ModeOutcome =
-  | { readonly kind: 'applied'; readonly bargeStatus: BargeStatus }
+  /** `afterRetry`: an earlier try failed, and may take effect yet. */
+  | { readonly kind: 'applied'; readonly bargeStatus: BargeStatus; readonly afterRetry: boolean }
   /** Another leg holds the exclusive channel. */
   | { readonly kind: 'busy'; readonly conflictingMonitorSessionId: string }
   | { readonly kind: 'leg-lost' }
@@ -66,6 +67,9 @@ export interface LegActivities {
   /** Looks what the platform says of an active leg. */
   observeLeg(leg: Leg): Promise<Observation>;
 
+  /** Looks once whether the platform would let a leg speak; fails with the retryable `channel.busy` while it would not. */
+  confirmChannelFree(leg: Leg): Promise<Observation>;
+
   /** Puts a leg into a mode, after a look at the platform's own state. Idempotent. */
   changeMode(leg: Leg, mode: MonitorMode): Promise<ModeOutcome>;
 
@@ -74,13 +78,18 @@ export interface LegActivities {
 }
 
 export function createLegActivities(platform: TelephonyPlatform, earlierLeg: EarlierLeg): LegActivities {
-  async function observe(leg: Leg, whilePending: () => never): Promise<Observation> {
+  async function observe(
+    leg: Leg,
+    whilePending: () => never,
+    whenActive: (state: MonitorState) => void = () => undefined,
+  ): Promise<Observation> {
     return answering(
       async (): Promise<Observation> => {
         const state = await platform.monitorState(leg.interactionId, { signal: cancellationSignal() });
         const seen = findLeg(state, leg);
         switch (seen?.status) {
           case 'active':
+            whenActive(state);
             return {
               kind: 'active',
               mode: seen.mode,
@@ -145,15 +154,23 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
         });
       }),
 
-    observeLeg: (leg) =>
-      observe(leg, () => {
-        throw ApplicationFailure.retryable(`leg ${leg.monitorSessionId} is pending again`, 'platform.not-ready');
+    observeLeg: (leg) => observe(leg, pendingAgain(leg)),
+
+    confirmChannelFree: (leg) =>
+      observe(leg, pendingAgain(leg), ({ bargeStatus, bargeMonitorSessionId }) => {
+        if (bargeStatus === 'inactive' || bargeMonitorSessionId === leg.monitorSessionId) return;
+        throw ApplicationFailure.create({
+          type: 'channel.busy',
+          message: `leg ${bargeMonitorSessionId ?? 'unnamed'} has the channel`,
+          category: ApplicationFailureCategory.BENIGN,
+        });
       }),
 
     changeMode: (leg, mode) =>
       answering(
         async (): Promise<ModeOutcome> => {
           const signal = cancellationSignal();
+          const afterRetry = activityInfo().attempt > 1;
           const state = await platform.monitorState(leg.interactionId, { signal });
           const seen = findLeg(state, leg);
           if (seen === undefined || seen.status === 'terminated' || seen.status === 'failed') {
@@ -161,18 +178,21 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
           }
           // Repeating is harmless, but a call saved is a call for somebody else.
           if (seen.status === 'active' && seen.mode === mode) {
-            return { kind: 'applied', bargeStatus: state.bargeStatus };
+            return { kind: 'applied', bargeStatus: state.bargeStatus, afterRetry };
           }
           const holder = state.bargeMonitorSessionId;
           if (isExclusive(mode) && holder !== null && holder !== leg.monitorSessionId) {
             return { kind: 'busy', conflictingMonitorSessionId: holder };
           }
           await platform.changeMode(leg, mode, { signal });
-          return { kind: 'applied', bargeStatus: bargeStatusAfter(state, leg, mode) };
+          return { kind: 'applied', bargeStatus: bargeStatusAfter(state, leg, mode), afterRetry };
         },
         (fault) => {
           switch (fault.kind) {
             case 'busy':
+              // Silence contends for nothing: a platform that says so all the same is asked again, after a pause.
+              if (!isExclusive(mode))
+                throw ApplicationFailure.retryable('silent: refused as busy', 'platform.not-ready');
               return { kind: 'busy', conflictingMonitorSessionId: fault.conflictingMonitorSessionId };
             case 'gone':
               return { kind: fault.what === 'leg' ? 'leg-lost' : 'interaction-ended' };
@@ -194,6 +214,12 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
         },
         (fault) => (fault.kind === 'forbidden' || fault.kind === 'invalid' ? fault.kind : undefined),
       ),
+  };
+}
+
+function pendingAgain({ monitorSessionId }: Leg): () => never {
+  return () => {
+    throw ApplicationFailure.retryable(`leg ${monitorSessionId} is pending again`, 'platform.not-ready');
   };
 }
 

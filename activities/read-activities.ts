@@ -8,6 +8,8 @@ import { answering } from './platform-failure.js';
 export interface WorkflowSettings {
   /** Longest that a leg may take to become active, seconds (`CONFIRM_TIMEOUT_SECONDS`). */
   readonly confirmTimeoutSeconds: number;
+  /** Longest that a barge or whisper waits for the exclusive channel, seconds (`BARGE_WAIT_SECONDS`). */
+  readonly bargeWaitSeconds: number;
 }
 
 export interface ReadActivities {

@@ -4,19 +4,19 @@ import type { NeighbouringSession } from '../domain/lost-start.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
 import { sessionMemo } from './session-memo.js';
 
-/** The running sessions of an interaction, but for the asking one, by what their memos show. Lags as lists do. */
-export async function runningSessions(
-  client: Client,
-  interactionId: string,
-  asking: { readonly workflowId: string },
-): Promise<NeighbouringSession[]> {
+export interface RunningSession extends NeighbouringSession {
+  readonly sessionId: string;
+}
+
+/** The running sessions of an interaction, by what their memos show. Lags as lists do. */
+export async function runningSessions(client: Client, interactionId: string): Promise<RunningSession[]> {
   // By id, whose characters need no quoting; Temporal's SQL stores find no value with a `"` or a `\` in it.
   const query =
     `WorkflowType = '${MONITORING_SESSION}' AND ExecutionStatus = 'Running' ` +
     `AND WorkflowId STARTS_WITH '${sessionWorkflowId(interactionId, '')}'`;
-  const sessions: NeighbouringSession[] = [];
+  const sessions: RunningSession[] = [];
   for await (const execution of client.workflow.list({ query })) {
-    if (execution.workflowId !== asking.workflowId) sessions.push(neighbour(execution));
+    sessions.push({ sessionId: execution.workflowId, ...neighbour(execution) });
   }
   return sessions;
 }

@@ -8,8 +8,10 @@ export type CommandAction = z.infer<typeof commandAction>;
 
 /**
  * Where a command stands. `accepted` and `queued` are under way; the others are final.
+ * `queued`: a barge or whisper in line for the exclusive channel; once granted, it is `accepted` again.
  * `rejected`: the platform or the session's state said no. `failed`: it could not be carried out.
- * `cancelled`: the session ended, or its supervisor changed their mind, first.
+ * `expired`: it waited for its time. `superseded`: a newer barge or whisper took over its place in line.
+ * `cancelled`: the session ended, or its supervisor went back to `silent`, first.
  */
 export const commandStatus = z.enum([
   'accepted',
@@ -66,14 +68,18 @@ export const commandRequest = z.strictObject({
 });
 export type CommandRequest = z.infer<typeof commandRequest>;
 
-/** A command as REST answers it. `reason` is the outcome's code, such as `barge.conflict`. */
+/** A command as REST answers it. */
 export const commandResource = z.object({
   commandId: z.string(),
   action: z.union([commandAction, z.literal('start')]),
   status: commandStatus,
+  /** The outcome's code: a `CommandReason`, or the `endReason` of the session that ended first. */
   reason: z.string().optional(),
+  /** While `queued`: the place in line, 1 = next. */
   position: z.int().positive().optional(),
+  /** While `queued`: when the wait is over. */
   expiresAt: z.iso.datetime().optional(),
+  /** While `queued` at position 1: the leg that speaks although the channel is granted. */
   conflictingMonitorSessionId: z.string().optional(),
 });
 export type CommandResource = z.infer<typeof commandResource>;

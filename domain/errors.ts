@@ -22,16 +22,21 @@ export type ProblemCode =
   | 'internal.error';
 
 /**
- * `type` of a failed `monitoringSession`, or of an update it refuses.
- * - `invalid.request`: the input is not a `startSessionInput`; the message lists every fault.
+ * `type` of a failed workflow, or of an update it refuses.
+ * - `invalid.request`: the input is not what the workflow takes; the message lists every fault.
  * - `session.id.mismatch`: started under another id than `sessionWorkflowId` gives; the message names the right one.
+ * - `mutex.id.mismatch`: likewise for `mutexWorkflowId`.
  * - `command.not.found`: `awaitCommand` for a command that the session does not know.
  */
-export type WorkflowFailureType = 'invalid.request' | 'session.id.mismatch' | 'command.not.found';
+export type WorkflowFailureType = 'invalid.request' | 'session.id.mismatch' | 'mutex.id.mismatch' | 'command.not.found';
 
-/** `type` of a failed activity: the kinds of `PlatformFault`, and `leg.pending` while a confirmation is waited for. */
+/**
+ * `type` of a failed activity: the kinds of `PlatformFault`, `leg.pending` while a confirmation is waited for, and
+ * `channel.busy` while the platform's exclusive channel is.
+ */
 export type ActivityFailureType =
   | 'leg.pending'
+  | 'channel.busy'
   | 'platform.forbidden'
   | 'platform.gone'
   | 'platform.not-ready'
@@ -43,9 +48,9 @@ export type ActivityFailureType =
   | 'platform.unauthorized'
   | 'platform.invalid';
 
-/** `reason` of a command that was not applied, besides the end reasons of its session. */
+/** `reason` of a command that was not applied, besides the end reasons of its session. `silent`: by a newer `silent`. */
 export type CommandReason =
-  | 'barge.conflict'
+  | 'silent'
   | 'leg-unknown'
   | 'forbidden'
   | 'unauthorized'

@@ -10,6 +10,7 @@ const ID_MAX_LENGTH = 128;
 const ENCODED_ID_MAX_LENGTH = 480;
 
 const SESSION_PREFIX = 'session';
+const MUTEX_PREFIX = 'barge-mutex';
 const SEPARATOR = '~';
 
 // Control characters and lone surrogates are never part of an identifier; databases and URLs choke on both.
@@ -45,6 +46,11 @@ export function encodeIdPart(id: string): string {
 /** The workflow id of the one session that a supervisor can have on an interaction; it is the `sessionId` of REST. */
 export function sessionWorkflowId(interactionId: string, supervisorId: string): string {
   return [SESSION_PREFIX, encodeIdPart(interactionId), encodeIdPart(supervisorId)].join(SEPARATOR);
+}
+
+/** The workflow id of the one writer of an interaction's exclusive channel. */
+export function mutexWorkflowId(interactionId: string): string {
+  return [MUTEX_PREFIX, encodeIdPart(interactionId)].join(SEPARATOR);
 }
 
 /** Takes a session's workflow id apart; `undefined` if it is none, or not spelled as {@link sessionWorkflowId} does. */

@@ -44,6 +44,26 @@ export const auditEntry = z.discriminatedUnion('type', [
   }),
   z.object({ ...happening, type: z.literal('session.mode'), mode: monitorMode, bargeStatus }),
   z.object({ ...happening, type: z.literal('session.observed'), bargeStatus }),
+  z.object({
+    ...happening,
+    type: z.literal('session.queued'),
+    commandId: z.string(),
+    /** 1 = next. */
+    position: z.int().positive(),
+    expiresAt: z.iso.datetime(),
+    /** The leg that keeps the channel from the one whose turn it is. */
+    conflictingMonitorSessionId: z.string().optional(),
+  }),
+  z.object({ ...happening, type: z.literal('session.moved'), commandId: z.string(), position: z.int().positive() }),
+  z.object({ ...happening, type: z.literal('session.granted'), commandId: z.string(), fence: z.number() }),
+  z.object({ ...happening, type: z.literal('session.expired'), commandId: z.string() }),
+  z.object({
+    ...happening,
+    type: z.literal('session.superseded'),
+    commandId: z.string(),
+    /** The newer command, which has the place in the queue now. */
+    supersededBy: z.string(),
+  }),
   z.object({ ...happening, type: z.literal('session.ending'), endReason }),
   z.object({
     ...happening,
@@ -132,6 +152,10 @@ export function newSessionRecord(
  */
 export function applySessionEvent(record: SessionRecord, event: SessionEvent): SessionRecord {
   if (record.session.state === 'TERMINATED' && !isAboutCommands(event)) throw impossible(record, event);
+  return showingWait(record, applied(record, event));
+}
+
+function applied(record: SessionRecord, event: SessionEvent): SessionRecord {
   switch (event.type) {
     case 'session.created':
       throw impossible(record, event);
@@ -165,9 +189,8 @@ export function applySessionEvent(record: SessionRecord, event: SessionEvent): S
       return changed(record, event, { bargeStatus: event.bargeStatus });
     case 'session.ending':
       if (record.session.ending !== null) return record;
-      return settleAll(
-        changed(record, event, { ending: { reason: event.endReason, since: event.at }, waiting: null }),
-        (command) => (isModeChange(command) ? { status: 'cancelled', reason: event.endReason } : undefined),
+      return settleAll(changed(record, event, { ending: { reason: event.endReason, since: event.at } }), (command) =>
+        isModeChange(command) ? { status: 'cancelled', reason: event.endReason } : undefined,
       );
     case 'session.ended': {
       const { ending, state, bargeStatus } = record.session;
@@ -184,6 +207,43 @@ export function applySessionEvent(record: SessionRecord, event: SessionEvent): S
         (command) => outcomeAtEnd(command, ending.reason, event.leg),
       );
     }
+    case 'session.queued': {
+      const { position, expiresAt, conflictingMonitorSessionId } = event;
+      const conflict = conflictingMonitorSessionId === undefined ? {} : { conflictingMonitorSessionId };
+      return updated(record, event, (command) =>
+        command.status === 'queued' &&
+        command.position === position &&
+        command.expiresAt === expiresAt &&
+        command.conflictingMonitorSessionId === conflictingMonitorSessionId
+          ? command
+          : {
+              commandId: command.commandId,
+              action: command.action,
+              status: 'queued',
+              position,
+              expiresAt,
+              ...conflict,
+            },
+      );
+    }
+    case 'session.moved':
+      return updated(record, event, (command) =>
+        command.status === 'queued' && command.position !== event.position
+          ? { ...command, position: event.position }
+          : command,
+      );
+    case 'session.granted':
+      return updated(record, event, ({ commandId, action }) => ({ commandId, action, status: 'accepted' }));
+    case 'session.expired': {
+      // Whoever was kept off by another program's leg wants to know by which.
+      const { conflictingMonitorSessionId } = findCommand(record, event.commandId) ?? {};
+      return settled(record, event, {
+        status: 'expired',
+        ...(conflictingMonitorSessionId === undefined ? {} : { conflictingMonitorSessionId }),
+      });
+    }
+    case 'session.superseded':
+      return settled(record, event, { status: 'superseded' });
     case 'command.accepted': {
       if (findCommand(record, event.commandId) !== undefined) return record;
       const command = { commandId: event.commandId, action: event.action };
@@ -193,19 +253,12 @@ export function applySessionEvent(record: SessionRecord, event: SessionEvent): S
       };
     }
     case 'command.settled': {
-      const known = findCommand(record, event.commandId);
-      if (known === undefined || isFinal(known.status)) return record;
-      return settleAll(logged(record, event), (command) =>
-        command.commandId === event.commandId
-          ? {
-              status: event.status,
-              ...(event.reason === undefined ? {} : { reason: event.reason }),
-              ...(event.conflictingMonitorSessionId === undefined
-                ? {}
-                : { conflictingMonitorSessionId: event.conflictingMonitorSessionId }),
-            }
-          : undefined,
-      );
+      const { status, reason, conflictingMonitorSessionId } = event;
+      return settled(record, event, {
+        status,
+        ...(reason === undefined ? {} : { reason }),
+        ...(conflictingMonitorSessionId === undefined ? {} : { conflictingMonitorSessionId }),
+      });
     }
     case 'signal.refused':
       return logged(record, event);
@@ -217,9 +270,21 @@ export function findCommand(record: SessionRecord, commandId: string): CommandRe
   return record.commands.find((command) => command.commandId === commandId);
 }
 
+export type ModeChange = CommandResource & { readonly action: MonitorMode };
+
 /** The mode change whose turn it is: the oldest without an outcome. */
-export function nextModeChange(record: SessionRecord): (CommandResource & { action: MonitorMode }) | undefined {
-  return record.commands.filter(isModeChange).find((command) => !isFinal(command.status));
+export function nextModeChange(record: SessionRecord): ModeChange | undefined {
+  return openModeChanges(record)[0];
+}
+
+/** The one that comes after another that has no outcome yet either. */
+export function laterModeChange(record: SessionRecord, commandId: string): ModeChange | undefined {
+  const open = openModeChanges(record);
+  return open[open.findIndex((command) => command.commandId === commandId) + 1];
+}
+
+function openModeChanges(record: SessionRecord): ModeChange[] {
+  return record.commands.filter(isModeChange).filter((command) => !isFinal(command.status));
 }
 
 /** Whether a session may still change: neither over nor on its way out. */
@@ -252,10 +317,55 @@ interface Outcome {
 
 /** Gives an outcome to every command that has none and for which `outcomeOf` names one; an outcome is never changed. */
 function settleAll(record: SessionRecord, outcomeOf: (command: CommandResource) => Outcome | undefined): SessionRecord {
-  const commands = record.commands.map((command) =>
-    isFinal(command.status) ? command : { ...command, ...outcomeOf(command) },
-  );
+  const commands = record.commands.map((command) => {
+    const outcome = isFinal(command.status) ? undefined : outcomeOf(command);
+    // Its place in the queue is a thing of the past.
+    return outcome === undefined ? command : { commandId: command.commandId, action: command.action, ...outcome };
+  });
   return { ...record, commands };
+}
+
+type CommandEvent = Extract<SessionEvent, { commandId: string }>;
+
+/** Gives one command its outcome, if it has none yet. */
+function settled(record: SessionRecord, event: CommandEvent, outcome: Outcome): SessionRecord {
+  const known = findCommand(record, event.commandId);
+  if (known === undefined || isFinal(known.status)) return record;
+  return settleAll(logged(record, event), ({ commandId }) => (commandId === event.commandId ? outcome : undefined));
+}
+
+/** Changes one open mode change; what changes nothing leaves no trace. */
+function updated(
+  record: SessionRecord,
+  event: CommandEvent,
+  update: (command: CommandResource) => CommandResource,
+): SessionRecord {
+  const known = findCommand(record, event.commandId);
+  if (known === undefined || isFinal(known.status) || !isModeChange(known)) return record;
+  const now = update(known);
+  if (now === known) return record;
+  return { ...logged(record, event), commands: record.commands.map((command) => (command === known ? now : command)) };
+}
+
+/** `waiting` shows the place of the one command that is queued; like everything shown, it moves the version. */
+function showingWait(before: SessionRecord, after: SessionRecord): SessionRecord {
+  const { session } = after;
+  const waiting = waitOf(after.commands);
+  if (
+    waiting?.mode === session.waiting?.mode &&
+    waiting?.position === session.waiting?.position &&
+    waiting?.expiresAt === session.waiting?.expiresAt
+  ) {
+    return after;
+  }
+  return { ...after, session: { ...session, waiting, version: before.session.version + 1 } };
+}
+
+function waitOf(commands: readonly CommandResource[]): SessionSnapshot['waiting'] {
+  const queued = commands.find(({ status }) => status === 'queued');
+  const { action, position, expiresAt } = queued ?? {};
+  if ((action !== 'barge' && action !== 'whisper') || position === undefined || expiresAt === undefined) return null;
+  return { mode: action, position, expiresAt };
 }
 
 const REASON_OF_LEG = {
@@ -290,7 +400,7 @@ function trimmed(commands: readonly CommandResource[]): readonly CommandResource
   return oldest < 0 ? commands : commands.toSpliced(oldest, 1);
 }
 
-function isModeChange(command: CommandResource): command is CommandResource & { action: MonitorMode } {
+function isModeChange(command: CommandResource): command is ModeChange {
   return command.action !== 'start' && command.action !== 'stop';
 }
 

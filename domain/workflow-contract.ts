@@ -18,6 +18,9 @@ export const MONITORING_SESSION = 'monitoringSession';
 /** Ends the session because its interaction is over. The command signals are named after their `commandAction`. */
 export const INTERACTION_ENDED_SIGNAL = 'interactionEnded';
 
+/** Something about the interaction's legs has changed: the session looks what, and believes nothing but what it sees. */
+export const MONITOR_STATUS_SIGNAL = 'monitorStatus';
+
 /** Query: the whole session record, see {@link sessionReport}. */
 export const STATE_QUERY = 'state';
 

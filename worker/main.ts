@@ -33,11 +33,13 @@ async function main(): Promise<void> {
         namespace,
         taskQueue: settings.temporalTaskQueue,
         platform,
-        workflowSettings: { confirmTimeoutSeconds: settings.confirmTimeoutSeconds },
+        announce: ({ type, ...announcement }) => log.info(announcement, type),
+        workflowSettings: {
+          confirmTimeoutSeconds: settings.confirmTimeoutSeconds,
+          bargeWaitSeconds: settings.bargeWaitSeconds,
+        },
       });
-      void stop.requested.then(() => {
-        if (worker.getState() === 'RUNNING') worker.shutdown();
-      });
+      void stop.requested.then(() => worker.shutdown());
       const running = worker.run();
       log.info({ taskQueue: settings.temporalTaskQueue, namespace }, 'worker.ready');
       process.send?.({ type: 'ready' });

@@ -1,8 +1,12 @@
 import { Worker } from '@temporalio/worker';
-import type { WorkerOptions, NativeConnection } from '@temporalio/worker';
+import type { InjectedSinks, NativeConnection, WorkerOptions } from '@temporalio/worker';
 import { createActivities } from '../activities/activities.js';
+import { createWatchActivities } from '../activities/holder-watch.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
+import type { SessionAnnouncement } from '../domain/announcements.js';
+import { watchQueue } from '../domain/channel.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
+import type { SessionSinks } from '../workflows/session-announcements.js';
 import { builtBundle, bundleWorkflows } from './workflow-bundle.js';
 
 export interface SessionWorkerOptions {
@@ -11,6 +15,10 @@ export interface SessionWorkerOptions {
   readonly taskQueue: string;
   readonly platform: TelephonyPlatform;
   readonly workflowSettings: WorkflowSettings;
+  /** How long the mutex of a channel outlives its last use, ms. @default a minute */
+  readonly channelIdleMs?: number;
+  /** Is told what happens to sessions, as it happens. @default nobody */
+  readonly announce?: (announcement: SessionAnnouncement) => void;
   /** Of `bundleWorkflows`. @default what the build left, or a fresh one */
   readonly workflowBundle?: WorkerOptions['workflowBundle'];
 }
@@ -21,15 +29,55 @@ export interface SessionWorkerOptions {
  */
 export const SHUTDOWN_GRACE_MS = 12_000;
 
-/** A Temporal worker that runs sessions and everything they ask of the platform. `run()` it. */
-export async function createSessionWorker(options: SessionWorkerOptions): Promise<Worker> {
+/** Watchers wait for others and may end at once. */
+const WATCH_SHUTDOWN_GRACE_MS = 0;
+
+/** As many interactions of one worker may have somebody waiting for the exclusive channel. */
+const WATCHERS_AT_ONCE = 1_000;
+
+/** What runs sessions, and everything that they ask of the platform and of each other. */
+export interface SessionWorker {
+  /** Resolves once it has been shut down and all of it has ended; rejects when a part of it fails. */
+  run(): Promise<void>;
+  shutdown(): void;
+}
+
+/**
+ * Two Temporal workers: one for workflows and commands and, on a task queue of its own, one for the watchers of channel
+ * holders, which last as long as somebody waits: 100 of them on the main queue let nothing else run.
+ */
+export async function createSessionWorker(options: SessionWorkerOptions): Promise<SessionWorker> {
   const { connection, namespace, taskQueue, platform, workflowSettings } = options;
-  return Worker.create({
+  const { announce = () => undefined, channelIdleMs } = options;
+  const sinks: InjectedSinks<SessionSinks> = {
+    sessions: { announce: { fn: (_, announcement) => announce(announcement) } },
+  };
+  const main = await Worker.create({
     connection,
     namespace,
     taskQueue,
     workflowBundle: options.workflowBundle ?? (await builtBundle()) ?? (await bundleWorkflows()),
-    activities: createActivities(platform, workflowSettings),
+    activities: createActivities(platform, workflowSettings, channelIdleMs),
+    sinks,
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
   });
+  const watch = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: watchQueue(taskQueue),
+    activities: createWatchActivities(),
+    maxConcurrentActivityTaskExecutions: WATCHERS_AT_ONCE,
+    shutdownGraceTime: WATCH_SHUTDOWN_GRACE_MS,
+  });
+  const workers = [main, watch];
+  const shutdown = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  return {
+    shutdown,
+    async run() {
+      // One that fails takes the other along: half a worker would look healthy and lose what the other half does.
+      await Promise.all(workers.map((worker) => worker.run().finally(shutdown)));
+    },
+  };
 }

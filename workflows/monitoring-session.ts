@@ -13,37 +13,33 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { ModeOutcome, Observation } from '../activities/leg-activities.js';
+import type { Observation } from '../activities/leg-activities.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
+import { announcementOf } from '../domain/announcements.js';
 import { awaitCommandInput, commandSignal, isFinal, MAX_DURATION_SECONDS } from '../domain/commands.js';
-import type { AwaitCommandInput, CommandAction, CommandSignal, StartSessionInput } from '../domain/commands.js';
-import type { ActivityFailureType, CommandReason, WorkflowFailureType } from '../domain/errors.js';
+import type { AwaitCommandInput, CommandAction, StartSessionInput } from '../domain/commands.js';
+import type { ActivityFailureType, WorkflowFailureType } from '../domain/errors.js';
 import { describeFaults } from '../domain/input-faults.js';
-import { applySessionEvent, findCommand, isLive, newSessionRecord, nextModeChange } from '../domain/session-record.js';
+import { applySessionEvent, findCommand, isLive, newSessionRecord } from '../domain/session-record.js';
 import type { LegAtEnd, SessionEvent, SessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
-import type { EndReason, MonitorMode } from '../domain/session.js';
-import { SESSION_MEMO } from '../domain/workflow-contract.js';
+import type { EndReason } from '../domain/session.js';
+import { INTERACTION_ENDED_SIGNAL, MONITOR_STATUS_SIGNAL, SESSION_MEMO } from '../domain/workflow-contract.js';
 import type { CommandOutcome, SessionReport, StartProgress } from '../domain/workflow-contract.js';
-import { applicationFailure, atOnceOr, mayTakeEffect } from './activity-failures.js';
+import { applicationFailure, atOnceOr } from './activity-failures.js';
+import { ExclusiveChannel } from './exclusive-channel.js';
+import type { Turn } from './exclusive-channel.js';
 import { makeLeg } from './make-leg.js';
-import {
-  changeModePatiently,
-  confirmLegWithin,
-  observeLeg,
-  quickly,
-  readSettings,
-  stopLegPatiently,
-} from './session-activities.js';
+import { endReasonOf, ModeChanges } from './mode-changes.js';
+import { announcements } from './session-announcements.js';
+import { confirmLegWithin, quickly, readSettings, stopLegPatiently } from './session-activities.js';
 import { parsed, parseInput } from './session-input.js';
-import { awaitCommandUpdate, COMMAND_SIGNALS, interactionEndedSignal, stateQuery } from './session-messages.js';
+import { awaitCommandUpdate, COMMAND_SIGNALS, stateQuery } from './session-messages.js';
 import { SessionMirror } from './session-mirror.js';
+import { handleSignalsInOrder } from './signals-in-order.js';
 
 /** Of what was wrong with a signal, as much as anybody reads; the signal itself may be megabytes. */
 const REFUSAL_MAX_LENGTH = 300;
-
-/** How long after a change that nobody confirmed the leg is looked at, ms: the request may take effect late. */
-const LATE_CHANGE_MS = 10_000;
 
 /** What a session hands to its successor when its history has grown long. */
 interface CarriedSession {
@@ -51,6 +47,8 @@ interface CarriedSession {
   readonly settings: WorkflowSettings;
   /** When `maxDurationSeconds` is over, ms since the epoch. */
   readonly endsAtMs: number;
+  /** The exclusive channel, where it has it. */
+  readonly turn: Turn | undefined;
 }
 
 /**
@@ -71,14 +69,14 @@ class MonitoringSession {
   readonly #input: StartSessionInput;
   readonly #carried: CarriedSession | undefined;
   readonly #mirror = new SessionMirror();
+  readonly #channel: ExclusiveChannel;
+  readonly #modes: ModeChanges;
   /** All that `stop`, cancellation and the interaction's end cut short. */
   readonly #life = new CancellationScope();
   #record: SessionRecord;
   #start: StartProgress;
   /** A `start` may have made a leg that nobody can tell. */
   #legUnknown = false;
-  /** The platform may go through, until then, with a change that it never confirmed; ms since the epoch. */
-  #inDoubtUntilMs: number | undefined;
 
   constructor(input: StartSessionInput, carried: CarriedSession | undefined) {
     this.#input = input;
@@ -87,11 +85,24 @@ class MonitoringSession {
     this.#record =
       carried?.record ?? newSessionRecord(input, { sessionId: workflowId, runId: firstExecutionRunId }, startedAt());
     this.#start = carried === undefined ? 'unresolved' : 'resolved';
+    this.#channel = new ExclusiveChannel(input.interactionId, carried?.turn);
+    this.#modes = new ModeChanges(
+      {
+        record: () => this.#record,
+        leg: () => this.#leg(),
+        apply: (event) => this.#apply(event),
+        publish: () => this.#publish(),
+        end: (reason) => this.#end(reason),
+      },
+      this.#channel,
+    );
     this.#handleMessages();
   }
 
   async run(): Promise<SessionReport> {
     this.#publish();
+    const [created] = this.#record.history;
+    if (this.#carried === undefined && created !== undefined) this.#announce(created);
     try {
       await this.#life.run(() => this.#live());
     } catch (error) {
@@ -107,12 +118,24 @@ class MonitoringSession {
 
   // Signal handlers only write down what was asked; the one loop of `#live` does it, in order.
   #handleMessages(): void {
-    for (const { signal, action, description } of COMMAND_SIGNALS) {
-      setHandler(signal, (payload) => this.#accept(action, payload), { description });
-    }
-    setHandler(interactionEndedSignal, () => this.#end('interaction-ended'), {
-      description: 'The interaction is over: end the session.',
-    });
+    handleSignalsInOrder([
+      ...COMMAND_SIGNALS.map(({ action, description }) => ({
+        name: action,
+        description,
+        handle: (payload: unknown) => this.#accept(action, payload),
+      })),
+      {
+        name: INTERACTION_ENDED_SIGNAL,
+        description: 'The interaction is over: end the session.',
+        handle: () => this.#end('interaction-ended'),
+      },
+      {
+        name: MONITOR_STATUS_SIGNAL,
+        description: 'Something about the interaction’s legs has changed: look what.',
+        handle: () => this.#modes.hint(),
+      },
+      ...this.#channel.signals,
+    ]);
     setHandler(stateQuery, () => this.#report(), {
       description: 'The session, its commands with their outcomes, and its audit trail.',
     });
@@ -128,7 +151,7 @@ class MonitoringSession {
     });
   }
 
-  #accept(action: CommandAction, payload: CommandSignal | undefined): void {
+  #accept(action: CommandAction, payload: unknown): void {
     const command = commandSignal.safeParse(payload ?? {});
     if (!command.success) {
       // A signal has no answer and must not fail the session: the trail says what was wrong with it.
@@ -176,18 +199,16 @@ class MonitoringSession {
       if (this.#isLive()) await this.#confirm(settings);
     }
     while (this.#isLive()) {
-      const command = nextModeChange(this.#record);
-      if (command !== undefined) {
-        await this.#changeMode(command.commandId, command.action);
-      } else if (this.#inDoubtUntilMs !== undefined) {
-        await this.#lookAgain(this.#inDoubtUntilMs);
+      if (this.#modes.isDue) {
+        await this.#modes.doNext(settings.bargeWaitSeconds * 1_000);
       } else if (mayContinueAsNew()) {
         const memo = SessionMirror.memo(this.#record, this.#start);
         const continueAsNew = makeContinueAsNewFunc<typeof monitoringSession>({ memo });
-        await continueAsNew(this.#input, { record: this.#record, settings, endsAtMs });
+        await continueAsNew(this.#input, { record: this.#record, settings, endsAtMs, turn: this.#channel.turn });
       } else {
+        this.#modes.rest();
         // Bounded by `#endAt`.
-        await condition(() => nextModeChange(this.#record) !== undefined || mayContinueAsNew());
+        await condition(() => this.#modes.isDue || mayContinueAsNew());
       }
     }
   }
@@ -229,92 +250,10 @@ class MonitoringSession {
       const pending = applicationFailure(error)?.type === ('leg.pending' satisfies ActivityFailureType);
       return this.#end(pending ? 'not-confirmed' : 'platform-unreachable');
     }
-    if (seen.kind !== 'active') return this.#endFor(seen);
+    if (seen.kind !== 'active') return this.#end(endReasonOf(seen));
     const { mode, bargeStatus, mediaServerGroupId } = seen;
     this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, mediaServerGroupId });
     this.#publish();
-    log.info('session.active', this.#logFields());
-  }
-
-  async #changeMode(commandId: string, mode: MonitorMode): Promise<void> {
-    const leg = this.#leg();
-    let outcome: ModeOutcome;
-    let lost = false;
-    try {
-      outcome = await atOnceOr(
-        () => quickly.changeMode(leg, mode),
-        (first) => {
-          lost = mayTakeEffect(first);
-          return changeModePatiently(leg, mode);
-        },
-      );
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-      lost ||= mayTakeEffect(error);
-      return this.#fail(commandId, reasonOfFailure(error));
-    } finally {
-      if (lost) this.#inDoubtUntilMs = Date.now() + LATE_CHANGE_MS;
-    }
-    switch (outcome.kind) {
-      case 'applied':
-        this.#apply({ type: 'session.mode', at: now(), mode, bargeStatus: outcome.bargeStatus, commandId });
-        this.#apply({ type: 'command.settled', at: now(), commandId, status: 'applied' });
-        this.#publish();
-        // Changes at once follow each other within one workflow task, and a `stop` that arrives meanwhile waits for it.
-        if (nextModeChange(this.#record) !== undefined) await sleep(1, { summary: 'a stop goes first' });
-        return;
-      case 'busy': {
-        const { conflictingMonitorSessionId } = outcome;
-        const reason: CommandReason = 'barge.conflict';
-        this.#apply({ type: 'session.observed', at: now(), bargeStatus: 'active' });
-        this.#apply({
-          type: 'command.settled',
-          at: now(),
-          commandId,
-          status: 'rejected',
-          reason,
-          conflictingMonitorSessionId,
-        });
-        this.#publish();
-        return;
-      }
-      case 'refused':
-        return this.#fail(commandId, outcome.reason);
-      case 'leg-lost':
-      case 'interaction-ended':
-        return this.#end(outcome.kind);
-    }
-  }
-
-  /** After a change that nobody confirmed: what is shown is what the platform says (rule 10), once it can no longer change. */
-  async #lookAgain(notBeforeMs: number): Promise<void> {
-    const look = new CancellationScope();
-    const newer = condition(() => nextModeChange(this.#record) !== undefined).then(() => undefined);
-    try {
-      const seen = await Promise.race([
-        look.run(async () => {
-          await sleep(Math.max(1, notBeforeMs - Date.now()), {
-            summary: 'until an unconfirmed change has taken effect',
-          });
-          return observeLeg(this.#leg());
-        }),
-        newer,
-      ]);
-      look.cancel();
-      if (seen === undefined) return;
-      this.#inDoubtUntilMs = undefined;
-      if (seen.kind !== 'active') return this.#endFor(seen);
-      this.#apply({ type: 'session.mode', at: now(), mode: seen.mode, bargeStatus: seen.bargeStatus });
-      this.#publish();
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-      this.#end('platform-unreachable');
-    }
-  }
-
-  /** The platform says that the leg is none, or none any more. */
-  #endFor(seen: Exclude<Observation, { kind: 'active' }>): void {
-    this.#end(seen.kind === 'failed' ? 'not-confirmed' : seen.kind);
   }
 
   /** Ends the session's life, for the first reason that is given. */
@@ -332,10 +271,13 @@ class MonitoringSession {
   }
 
   async #tearDown(): Promise<void> {
+    // A place in line is given up at once, the channel when the leg no longer speaks.
+    const givenUp = this.#channel.fence === undefined ? this.#channel.release() : undefined;
     const leg = await this.#stopLeg();
+    await givenUp;
+    await this.#channel.release();
     this.#apply({ type: 'session.ended', at: now(), leg });
     this.#publish();
-    log.info('session.ended', { ...this.#logFields(), endReason: this.#record.session.endReason, leg });
     // Every command has its outcome now, so these answer at once.
     if (!allHandlersFinished()) await condition(allHandlersFinished, '5s');
   }
@@ -357,11 +299,6 @@ class MonitoringSession {
     }
   }
 
-  #fail(commandId: string, reason: CommandReason): void {
-    this.#apply({ type: 'command.settled', at: now(), commandId, status: 'failed', reason });
-    this.#publish();
-  }
-
   #leg(): { interactionId: string; monitorSessionId: string } {
     const { interactionId, monitorSessionId } = this.#record.session;
     if (monitorSessionId === null) throw new Error('a session without a leg got past its start');
@@ -369,7 +306,14 @@ class MonitoringSession {
   }
 
   #apply(event: SessionEvent): void {
-    this.#record = applySessionEvent(this.#record, event);
+    const before = this.#record;
+    this.#record = applySessionEvent(before, event);
+    if (this.#record !== before) this.#announce(event);
+  }
+
+  #announce(event: SessionEvent): void {
+    const announcement = announcementOf(event, this.#record);
+    if (announcement !== undefined) announcements.announce(announcement);
   }
 
   #isLive(): boolean {
@@ -394,17 +338,6 @@ class MonitoringSession {
 /** The history has grown long, and nobody waits for an answer of this run. */
 function mayContinueAsNew(): boolean {
   return workflowInfo().continueAsNewSuggested && allHandlersFinished();
-}
-
-/** Why a mode change came to nothing for as long as it was tried. */
-function reasonOfFailure(error: unknown): CommandReason {
-  const types: Readonly<Partial<Record<ActivityFailureType, CommandReason>>> = {
-    'platform.not-ready': 'not-ready',
-    'platform.throttled': 'throttled',
-  };
-  return (
-    Object.entries(types).find(([type]) => type === applicationFailure(error)?.type)?.[1] ?? 'platform-unreachable'
-  );
 }
 
 /** When the session was asked for, which the starter may have shown already; a worker may come to it much later. */

@@ -41,7 +41,7 @@ export function confirmLegWithin(seconds: number): Activities['confirmLeg'] {
  * Idempotent commands, first try: in the workflow task itself, which spares a round trip through the task queue. Signals
  * are not delivered meanwhile, hence the short limit: a platform that hangs must not delay a `stop`.
  */
-export const quickly = proxyLocalActivities<Pick<Activities, 'changeMode' | 'stopLeg'>>({
+export const quickly = proxyLocalActivities<Pick<Activities, 'changeMode' | 'stopLeg' | 'observeLeg'>>({
   startToCloseTimeout: '2s',
   scheduleToCloseTimeout: '3s',
   retry: { maximumAttempts: 1 },
@@ -54,6 +54,35 @@ export const { changeMode: changeModePatiently } = proxyActivities<Pick<Activiti
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '3s' },
   cancellationType: AT_ONCE,
   summary: 'change the mode',
+});
+
+/** A leg that may speak without its session's will, or right, is silenced however long the platform is away. */
+export const { changeMode: silencePatiently } = proxyActivities<Pick<Activities, 'changeMode'>>({
+  startToCloseTimeout: '20s',
+  scheduleToCloseTimeout: '24 hours',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
+  cancellationType: AT_ONCE,
+  summary: 'make sure that the leg is silent',
+});
+
+/** Until another program's leg lets go of the channel, by looks that cost one event however many they are. */
+export function confirmChannelFreeWithin(limitMs: number): Activities['confirmChannelFree'] {
+  return proxyActivities<Pick<Activities, 'confirmChannelFree'>>({
+    startToCloseTimeout: '12s',
+    scheduleToCloseTimeout: limitMs,
+    retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '3s' },
+    cancellationType: AT_ONCE,
+    summary: 'wait until the platform has the channel free',
+  }).confirmChannelFree;
+}
+
+/** Looks for a leg's session, twice 3 s apart if need be. Without an answer the command goes on waiting. */
+export const { findContender } = proxyActivities<Pick<Activities, 'findContender'>>({
+  startToCloseTimeout: '20s',
+  scheduleToCloseTimeout: '30s',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
+  cancellationType: AT_ONCE,
+  summary: 'find out whose leg has the channel',
 });
 
 /** A stop is tried for as long as a leg can live. */

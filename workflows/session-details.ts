@@ -11,6 +11,10 @@ export function describeSession({ session, commands, history }: SessionRecord): 
     session.monitorSessionId === null ? 'No leg yet' : `Leg ${code(session.monitorSessionId)}`,
     `Exclusive channel of the interaction: ${session.bargeStatus}`,
   ];
+  if (session.waiting !== null) {
+    const { mode, position, expiresAt } = session.waiting;
+    facts.push(`Waiting to ${mode}: position ${position}, until ${expiresAt}`);
+  }
   const open = commands.filter((command) => !isFinal(command.status) && command.action !== 'start');
   if (open.length > 0) facts.push(`Under way: ${open.map((command) => command.action).join(', ')}`);
 
@@ -29,6 +33,6 @@ export function describeSession({ session, commands, history }: SessionRecord): 
 }
 
 /** Callers' words as inline code, so that nothing in them is taken for Markdown. */
-function code(text: string): string {
+export function code(text: string): string {
   return `\`${text.replaceAll('`', "'").replaceAll(/\s+/g, ' ')}\``;
 }

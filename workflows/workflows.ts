@@ -1,3 +1,4 @@
 /** Every workflow type that a worker of Earshot runs, by its name. */
 export { monitoringSession } from './monitoring-session.js';
+export { bargeMutex } from './barge-mutex.js';
 export { listInteractions } from './list-interactions.js';

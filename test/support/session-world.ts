@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowIdConflictPolicy } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { Worker, WorkerOptions } from '@temporalio/worker';
+import type { WorkerOptions } from '@temporalio/worker';
 import { pino } from 'pino';
+import type { SessionAnnouncement } from '../../domain/announcements.js';
 import type { StartSessionInput } from '../../domain/commands.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
 import { MONITORING_SESSION } from '../../domain/workflow-contract.js';
@@ -18,6 +19,7 @@ import type { monitoringSession } from '../../workflows/monitoring-session.js';
 import { installRuntimeLog } from '../../worker/runtime-log.js';
 import { ensureSearchAttributes } from '../../worker/search-attributes.js';
 import { createSessionWorker } from '../../worker/session-worker.js';
+import type { SessionWorker } from '../../worker/session-worker.js';
 import { bundleWorkflows } from '../../worker/workflow-bundle.js';
 
 let runtimeInstalled = false;
@@ -59,6 +61,8 @@ export interface SessionWorld extends AsyncDisposable {
   readonly simulator: Simulator;
   readonly platform: HttpPlatform;
   readonly taskQueue: string;
+  /** Whatever was announced of sessions, in order. */
+  readonly announced: readonly SessionAnnouncement[];
   /** Connects an interaction on the simulator. */
   readonly interaction: () => string;
   /** Starts a session as a direct starter does: id and input only. */
@@ -71,6 +75,8 @@ export interface SessionWorld extends AsyncDisposable {
 export interface SessionWorldOptions {
   readonly simulator?: SimulatorOptions;
   readonly confirmTimeoutSeconds?: number;
+  readonly bargeWaitSeconds?: number;
+  readonly channelIdleMs?: number;
   readonly timeouts?: HttpPlatformOptions['timeouts'];
 }
 
@@ -79,13 +85,14 @@ let bundle: Promise<NonNullable<WorkerOptions['workflowBundle']>> | undefined;
 /** Simulator, adapter and worker over a running Temporal; each on its own task queue. */
 export async function createSessionWorld(
   temporal: TestWorkflowEnvironment,
-  { simulator: simulatorOptions, confirmTimeoutSeconds = 60, timeouts }: SessionWorldOptions = {},
+  options: SessionWorldOptions = {},
 ): Promise<SessionWorld> {
+  const { confirmTimeoutSeconds = 60, bargeWaitSeconds = 30, channelIdleMs, timeouts } = options;
   const simulator = await startSimulator({
     port: 0,
     population: null,
     activationDelayMs: { min: 5, max: 20 },
-    ...simulatorOptions,
+    ...options.simulator,
   });
   const platform = createHttpPlatform({
     baseUrl: simulator.baseUrl,
@@ -97,14 +104,17 @@ export async function createSessionWorld(
   bundle ??= bundleWorkflows();
   const workflowBundle = await bundle;
 
-  let running: { readonly worker: Worker; readonly done: Promise<void> } | undefined;
+  let running: { readonly worker: SessionWorker; readonly done: Promise<void> } | undefined;
+  const announced: SessionAnnouncement[] = [];
   const startWorker = async (): Promise<void> => {
     const worker = await createSessionWorker({
       connection: temporal.nativeConnection,
       namespace: temporal.namespace ?? 'default',
       taskQueue,
       platform,
-      workflowSettings: { confirmTimeoutSeconds },
+      workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
+      ...(channelIdleMs === undefined ? {} : { channelIdleMs }),
+      announce: (announcement) => announced.push(announcement),
       workflowBundle,
     });
     running = { worker, done: worker.run() };
@@ -122,6 +132,7 @@ export async function createSessionWorld(
     simulator,
     platform,
     taskQueue,
+    announced,
     interaction: () => simulator.controls.addInteraction().interactionId,
     start: (input, workflowId = sessionWorkflowId(input.interactionId, input.supervisorId)) =>
       temporal.client.workflow.start<typeof monitoringSession>(MONITORING_SESSION, {

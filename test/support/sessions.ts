@@ -1,7 +1,11 @@
 import { z } from 'zod';
+import { isFinal } from '../../domain/commands.js';
 import type { CommandResource } from '../../domain/commands.js';
 import type { SessionState, SessionSnapshot } from '../../domain/session.js';
 import { sessionSnapshot } from '../../domain/session.js';
+import { channelReport } from '../../domain/channel.js';
+import type { ChannelReport } from '../../domain/channel.js';
+import { mutexWorkflowId } from '../../domain/identifiers.js';
 import { SESSION_MEMO, sessionReport } from '../../domain/workflow-contract.js';
 import type { SessionReport } from '../../domain/workflow-contract.js';
 import type { SessionHandle, SessionWorld } from './session-world.js';
@@ -18,6 +22,12 @@ export async function memoOf(session: SessionHandle): Promise<SessionSnapshot> {
   return sessionSnapshot.parse(memo?.[SESSION_MEMO]);
 }
 
+/** Who has an interaction's exclusive channel, and who waits for it, as the mutex has it. */
+export async function channelOf(world: SessionWorld, interactionId: string): Promise<ChannelReport> {
+  const mutex = world.temporal.client.workflow.getHandle(mutexWorkflowId(interactionId));
+  return channelReport.parse(await mutex.query('state'));
+}
+
 export async function reached(session: SessionHandle, state: SessionState, limitMs?: number): Promise<void> {
   await until(
     `${session.workflowId} is ${state}`,
@@ -31,7 +41,7 @@ export async function settled(session: SessionHandle, commandId: string, limitMs
     `${commandId} has its outcome`,
     async () => {
       const command = (await reportOf(session)).commands.find((one) => one.commandId === commandId);
-      return command !== undefined && command.status !== 'accepted' && command;
+      return command !== undefined && isFinal(command.status) && command;
     },
     limitMs,
   );

@@ -4,7 +4,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { awaitCommandUpdate } from '../../workflows/session-messages.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
-import { asked, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import { asked, channelOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let temporal: TestWorkflowEnvironment;
@@ -129,7 +129,7 @@ test('a stop goes before mode changes that are queued, however slow each of them
   expect(legsGone(world, interactionId)).toBe(1);
 });
 
-test('a change that takes effect late, after others, is shown once it has', async () => {
+test('a barge that takes effect late, after the channel was given back, is shown and silenced', async () => {
   const interactionId = world.interaction();
   const session = await world.start({ interactionId, supervisorId: 'fred' });
   await reached(session, 'SILENT');
@@ -145,7 +145,18 @@ test('a change that takes effect late, after others, is shown once it has', asyn
     'the late barge',
     () => world.simulator.ledger.legs({ interactionId })[0]?.modes.at(-1)?.mode === 'barge',
   );
-  await until('the truth', async () => (await memoOf(session)).state === 'BARGE', 20_000);
+  const shown = await until(
+    'silence',
+    async () => {
+      const { history } = await reportOf(session);
+      const modes = history.flatMap((entry) => (entry.type === 'session.mode' ? [entry.mode] : []));
+      return modes.length === 4 && modes;
+    },
+    20_000,
+  );
+  expect(shown).toEqual(['barge', 'silent', 'barge', 'silent']);
+  expect((await memoOf(session)).state).toBe('SILENT');
+  expect(world.simulator.ledger.legs({ interactionId })[0]?.modes.at(-1)?.mode).toBe('silent');
   await session.signal('stop');
   await session.result();
 }, 60_000);
@@ -185,7 +196,7 @@ test('a throttled mode change waits as long as the platform asks', async () => {
   await session.result();
 });
 
-test('a change that nobody confirmed fails, and what is shown afterwards is what the platform says', async () => {
+test('a barge that nobody confirmed fails, and the leg is silenced before the channel goes to anybody else', async () => {
   const interactionId = world.interaction();
   const session = await world.start({ interactionId, supervisorId: 'hal' });
   await reached(session, 'SILENT');
@@ -207,14 +218,20 @@ test('a change that nobody confirmed fails, and what is shown afterwards is what
     reason: 'platform-unreachable',
   });
   expect((await memoOf(session)).state).toBe('SILENT');
+  expect((await channelOf(world, interactionId)).holder?.sessionId).toBe(session.workflowId);
   world.simulator.controls.removeFault(outage);
-  await until('the truth', async () => (await memoOf(session)).state === 'BARGE', 40_000);
+  await until('a free channel', async () => (await channelOf(world, interactionId)).holder === null, 40_000);
+  expect(world.simulator.ledger.legs({ interactionId })[0]?.modes.map(({ mode }) => mode)).toEqual([
+    'silent',
+    'barge',
+    'silent',
+  ]);
   await session.signal('stop');
   await session.result();
   expect(legsGone(world, interactionId)).toBe(1);
 }, 120_000);
 
-test('a mode change that our client may not make fails at once, and is not repeated', async () => {
+test('a mode change that our client may not make is rejected at once, and not repeated', async () => {
   const interactionId = world.interaction();
   const session = await world.start({ interactionId, supervisorId: 'ida' });
   await reached(session, 'SILENT');
@@ -224,7 +241,7 @@ test('a mode change that our client may not make fails at once, and is not repea
     times: 10,
   });
   await session.signal('barge', { commandId: 'forbidden' });
-  expect(await settled(session, 'forbidden')).toMatchObject({ status: 'failed', reason: 'forbidden' });
+  expect(await settled(session, 'forbidden')).toMatchObject({ status: 'rejected', reason: 'forbidden' });
   expect(asked(world, interactionId, 'barge')).toBe(1);
   await session.signal('stop');
   await session.result();

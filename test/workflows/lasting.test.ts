@@ -7,7 +7,7 @@ import type { monitoringSession } from '../../workflows/monitoring-session.js';
 import { bundleWorkflows } from '../../worker/workflow-bundle.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
-import { asked, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import { asked, channelOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let temporal: TestWorkflowEnvironment;
@@ -20,9 +20,9 @@ beforeAll(async () => {
 }, 60_000);
 
 afterAll(async () => {
-  expect(world.simulator.ledger.violations()).toEqual([]);
   await world[Symbol.asyncDispose]();
   await temporal.teardown();
+  expect(world.simulator.ledger.violations()).toEqual([]);
 });
 
 /** Each of them a command of its own, one after the other. */
@@ -104,8 +104,30 @@ test('commands that arrive while no worker is up are carried out by the next one
   await session.result();
 });
 
+test('signals that are there before the session is are taken in their order, whatever their names', async () => {
+  const interactionId = world.interaction();
+  await world.stopWorker();
+  const session = await world.start({ interactionId, supervisorId: 'bob' });
+  const sent = ['silent', 'whisper', 'barge', 'silent', 'barge'] as const;
+  for (const [index, mode] of sent.entries()) await session.signal(mode, { commandId: `c${index}` });
+  await world.startWorker();
+  await settled(session, 'c4');
+  const { commands } = await reportOf(session);
+  expect(commands.slice(1).map(({ action }) => action)).toEqual(sent);
+  const [leg] = world.simulator.ledger.legs({ interactionId });
+  expect(leg?.modes.map(({ mode }) => mode)).toEqual(sent);
+  await session.signal('stop');
+  await session.result();
+});
+
+/** `RESET_REAPPLY_TYPE_NONE` of Temporal's API. */
+const SIGNALS_ARE_NOT_REPEATED = { resetReapplyType: 2 };
+
 /** Replays the session from before its start, as an operator's reset does. */
-async function resetToBeginning(session: SessionHandle): Promise<WorkflowHandle<typeof monitoringSession>> {
+async function resetToBeginning(
+  session: SessionHandle,
+  options: Record<string, unknown> = {},
+): Promise<WorkflowHandle<typeof monitoringSession>> {
   const { events } = await session.fetchHistory();
   const firstTaskCompleted = events?.[3]?.eventId;
   if (!firstTaskCompleted) throw new Error('no history');
@@ -115,6 +137,7 @@ async function resetToBeginning(session: SessionHandle): Promise<WorkflowHandle<
     workflowTaskFinishEventId: firstTaskCompleted,
     requestId: randomUUID(),
     reason: 'test',
+    ...options,
   });
   return temporal.client.workflow.getHandle<typeof monitoringSession>(session.workflowId);
 }
@@ -169,6 +192,76 @@ test('a session that is reset while its start is lost sends no second one, whate
   expect(legsGone(world, interactionId)).toBe(2);
 }, 120_000);
 
+test('a holder that is reset keeps its turn or gives it back, and its leg speaks only with the channel', async () => {
+  const interactionId = world.interaction();
+  const anna = await world.start({ interactionId, supervisorId: 'anna' });
+  const ben = await world.start({ interactionId, supervisorId: 'ben' });
+  for (const session of [anna, ben]) await reached(session, 'SILENT');
+  await anna.signal('barge', { commandId: 'a' });
+  await settled(anna, 'a');
+  await ben.signal('barge', { commandId: 'b' });
+  await until('ben is next', async () => (await memoOf(ben)).waiting?.position === 1);
+  // What anna was told to do comes again after the reset: she barges.
+  const again = await resetToBeginning(anna);
+  await reached(again, 'BARGE');
+  await until('the holder', async () => (await channelOf(world, interactionId)).holder?.sessionId === anna.workflowId);
+  await again.signal('silent', { commandId: 's' });
+  expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+  expect(asked(world, interactionId, 'start')).toBe(2);
+  for (const session of [again, ben]) {
+    await session.signal('stop');
+    await session.result();
+  }
+  expect(legsGone(world, interactionId)).toBe(2);
+  expect(await channelOf(world, interactionId)).toEqual({ holder: null, waiting: [] });
+});
+
+test('a holder that is reset to before its barge, and not told to barge again, locks nothing', async () => {
+  const interactionId = world.interaction();
+  const anna = await world.start({ interactionId, supervisorId: 'ann' });
+  const ben = await world.start({ interactionId, supervisorId: 'benno' });
+  for (const session of [anna, ben]) await reached(session, 'SILENT');
+  await anna.signal('barge', { commandId: 'a' });
+  await settled(anna, 'a');
+  const again = await resetToBeginning(anna, SIGNALS_ARE_NOT_REPEATED);
+  await reached(again, 'SILENT');
+  await ben.signal('barge', { commandId: 'b' });
+  expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+  for (const session of [again, ben]) {
+    await session.signal('stop');
+    await session.result();
+  }
+  expect(legsGone(world, interactionId)).toBe(2);
+});
+
+test('a waiter that is reset keeps its place', async () => {
+  const interactionId = world.interaction();
+  const sessions = await Promise.all(
+    ['una', 'vera', 'wanda'].map((supervisorId) => world.start({ interactionId, supervisorId })),
+  );
+  const [una, vera, wanda] = sessions;
+  for (const session of sessions) await reached(session, 'SILENT');
+  await una!.signal('barge', { commandId: 'u' });
+  await settled(una!, 'u');
+  await vera!.signal('barge', { commandId: 'v' });
+  await until('vera is next', async () => (await memoOf(vera!)).waiting?.position === 1);
+  await wanda!.signal('barge', { commandId: 'w' });
+  await until('wanda is behind her', async () => (await memoOf(wanda!)).waiting?.position === 2);
+  const again = await resetToBeginning(vera!);
+  await until('vera is next again', async () => (await memoOf(again)).waiting?.position === 1);
+  expect((await channelOf(world, interactionId)).waiting.map(({ sessionId }) => sessionId)).toEqual([
+    vera!.workflowId,
+    wanda!.workflowId,
+  ]);
+  await una!.signal('silent');
+  expect(await settled(again, 'v')).toMatchObject({ status: 'applied' });
+  for (const session of [una!, again, wanda!]) {
+    await session.signal('stop');
+    await session.result();
+  }
+  expect(legsGone(world, interactionId)).toBe(3);
+});
+
 test('histories replay without a difference', async () => {
   const interactionId = world.interaction();
   const session = await world.start({ interactionId, supervisorId: 'dora', mode: 'barge' });
@@ -197,5 +290,6 @@ test('the history of a session stays within its budget', async () => {
   const startStop = await events('emil', []);
   const withModes = await events('finn', ['whisper', 'silent']);
   expect(startStop).toBeLessThanOrEqual(34);
-  expect(withModes - startStop).toBeLessThanOrEqual(2 * 7);
+  // Two changes of mode, and the channel acquired and released between them.
+  expect(withModes - startStop).toBeLessThanOrEqual(2 * 7 + 2);
 });

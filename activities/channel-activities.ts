@@ -1,0 +1,211 @@
+import { activityInfo, cancellationSignal, getClient, sleep } from '@temporalio/activity';
+import { WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import type { Workflow } from '@temporalio/common';
+import type { QueueNotice } from '../domain/barge-queue.js';
+import {
+  BARGE_MUTEX,
+  channelAnswer,
+  CHANNEL_BLOCKED,
+  CHANNEL_EXPIRED,
+  CHANNEL_GRANTED,
+  CHANNEL_QUEUED,
+  RELEASE_CHANNEL,
+  REQUEST_CHANNEL,
+} from '../domain/channel.js';
+import type {
+  BargeMutexInput,
+  ChannelAnswer,
+  ChannelBlocked,
+  ChannelRelease,
+  ChannelRequest,
+} from '../domain/channel.js';
+import { mutexWorkflowId } from '../domain/identifiers.js';
+import { VISIBILITY_LAG_MS } from '../domain/lost-start.js';
+import { isLiveLeg } from '../domain/platform-wire.js';
+import { isExclusive } from '../domain/session.js';
+import { MONITOR_STATUS_SIGNAL } from '../domain/workflow-contract.js';
+import type { Leg, TelephonyPlatform } from '../platform/telephony-platform.js';
+import { answering } from './platform-failure.js';
+import { runningSessions } from './running-sessions.js';
+
+const INTERACTION_ID = defineSearchAttributeKey('InteractionId', SearchAttributeType.KEYWORD);
+
+/** How long an update may take before a signal follows it, ms: some ten times as long as it does. */
+const UPDATE_LIMIT_MS = 300;
+
+/** Updates of this worker to one workflow, and to all, at the same time; more would get in each other's way. */
+const UPDATES_OF_ONE = 3;
+const UPDATES_OF_ALL = 12;
+
+/** How many sessions are told at the same time. */
+const NOTICES_AT_ONCE = 16;
+
+const SIGNAL_OF_NOTICE = {
+  granted: CHANNEL_GRANTED,
+  queued: CHANNEL_QUEUED,
+  expired: CHANNEL_EXPIRED,
+} as const satisfies Record<QueueNotice['kind'], string>;
+
+/**
+ * Who speaks where one of our legs was granted the channel: another program's leg (`outside`); a leg of ours, whose
+ * session has been asked to look at it (`ours`) or may yet turn up (`undecided`); or `nobody`, any more.
+ */
+export type Contender = 'outside' | 'ours' | 'undecided' | 'nobody';
+
+export interface ChannelActivities {
+  /** Puts a session in line, and starts the mutex where there is none. `null`: the answer comes by signal. */
+  requestChannel(interactionId: string, request: ChannelRequest): Promise<ChannelAnswer | null>;
+
+  /** Takes a session out of the line, or gives the channel back. Where no mutex runs, nobody holds anything. */
+  releaseChannel(interactionId: string, release: ChannelRelease): Promise<void>;
+
+  /** Tells the mutex whether the platform keeps the channel from its holder. */
+  reportBlocked(interactionId: string, blocked: ChannelBlocked): Promise<void>;
+
+  /** Carries a mutex's notices to their sessions; answers the requests of those sessions that have closed. */
+  tellSessions(notices: readonly QueueNotice[]): Promise<string[]>;
+
+  /**
+   * Finds out whose leg speaks. One of ours that no session has any more is stopped: the platform would keep the channel
+   * locked for ever.
+   */
+  findContender(leg: Leg): Promise<Contender>;
+}
+
+/** @param idleMs how long a mutex outlives its last use, ms */
+export function createChannelActivities(platform: TelephonyPlatform, idleMs: number): ChannelActivities {
+  return {
+    async requestChannel(interactionId, request) {
+      const { workflow } = getClient();
+      const mutex = {
+        workflowId: mutexWorkflowId(interactionId),
+        taskQueue: activityInfo().taskQueue,
+        args: [{ interactionId, idleMs } satisfies BargeMutexInput],
+        typedSearchAttributes: [{ key: INTERACTION_ID, value: interactionId }],
+        staticSummary: 'The exclusive channel of an interaction: who may barge or whisper',
+      };
+      try {
+        const startWorkflowOperation = new WithStartWorkflowOperation(BARGE_MUTEX, {
+          ...mutex,
+          workflowIdConflictPolicy: 'USE_EXISTING',
+        });
+        const answer = await updating(mutex.workflowId, () =>
+          workflow.executeUpdateWithStart<Workflow, unknown, [ChannelRequest]>(REQUEST_CHANNEL, {
+            args: [request],
+            startWorkflowOperation,
+          }),
+        );
+        return channelAnswer.parse(answer);
+      } catch {
+        await workflow.signalWithStart(BARGE_MUTEX, { ...mutex, signal: REQUEST_CHANNEL, signalArgs: [request] });
+        return null;
+      }
+    },
+
+    async releaseChannel(interactionId, release) {
+      await told(mutexWorkflowId(interactionId), RELEASE_CHANNEL, release);
+    },
+
+    async reportBlocked(interactionId, blocked) {
+      await signalled(mutexWorkflowId(interactionId), CHANNEL_BLOCKED, blocked);
+    },
+
+    async tellSessions(notices) {
+      const gone: string[] = [];
+      const left = [...notices];
+      const tellOneByOne = async (): Promise<void> => {
+        for (let notice = left.shift(); notice !== undefined; notice = left.shift()) {
+          const { kind, sessionId, ...message } = notice;
+          const tell = kind === 'granted' ? told : signalled;
+          if (!(await tell(sessionId, SIGNAL_OF_NOTICE[kind], message))) gone.push(notice.requestId);
+        }
+      };
+      await Promise.all(Array.from({ length: NOTICES_AT_ONCE }, tellOneByOne));
+      return gone;
+    },
+
+    async findContender(leg) {
+      if ((await whoseLeg(leg)) === 'orphan') {
+        // A session that has just come to its leg may not be listed yet.
+        await sleep(VISIBILITY_LAG_MS);
+      }
+      const contender = await whoseLeg(leg);
+      if (contender !== 'orphan') return contender;
+      await answering(
+        () => platform.stopMonitor(leg, { signal: cancellationSignal() }),
+        () => undefined,
+      );
+      return 'nobody';
+    },
+  };
+
+  async function whoseLeg({ interactionId, monitorSessionId }: Leg): Promise<Contender | 'orphan'> {
+    const leg = await answering(
+      async () => {
+        const { monitors } = await platform.monitorState(interactionId, { signal: cancellationSignal() });
+        return monitors.find((other) => other.monitorSessionId === monitorSessionId) ?? 'gone';
+      },
+      (fault) => (fault.kind === 'gone' ? 'gone' : undefined),
+    );
+    if (leg === 'gone' || !isLiveLeg(leg) || !isExclusive(leg.mode)) return 'nobody';
+    if (leg.clientId !== platform.clientId) return 'outside';
+    const sessions = await runningSessions(getClient(), interactionId);
+    const owner = sessions.find((session) => session.monitorSessionId === monitorSessionId);
+    if (owner !== undefined) {
+      await signalled(owner.sessionId, MONITOR_STATUS_SIGNAL, {});
+      return 'ours';
+    }
+    return sessions.some(({ start }) => start !== 'resolved') ? 'undecided' : 'orphan';
+  }
+}
+
+/**
+ * Tells whatever runs under an id something that somebody waits for; false if nothing does. By an update, which the server
+ * hands to a worker directly, where a signal has to stand in the server's own queue. But an update that nobody takes in
+ * time is lost, and ten at once are all that a workflow may have: then a signal follows, so that the message may come twice.
+ */
+async function told(workflowId: string, name: string, message: unknown): Promise<boolean> {
+  const handle = getClient().workflow.getHandle(workflowId);
+  try {
+    await updating(workflowId, () =>
+      handle.startUpdate<unknown, [unknown]>(name, { args: [message], waitForStage: 'ACCEPTED' }),
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    return signalled(workflowId, name, message);
+  }
+}
+
+/** How many updates of this worker are under way, by workflow. */
+const underWay = new Map<string, number>();
+
+/**
+ * Sends an update, if there is room for one: a workflow has ten at once, and each keeps a workflow task of ours open.
+ * @throws Error where there is none, or no answer in time; then a signal will do.
+ */
+async function updating<Result>(workflowId: string, send: () => Promise<Result>): Promise<Result> {
+  const before = underWay.get(workflowId) ?? 0;
+  const total = [...underWay.values()].reduce((sum, count) => sum + count, 0);
+  if (before >= UPDATES_OF_ONE || total >= UPDATES_OF_ALL) throw new Error('too many updates are under way');
+  underWay.set(workflowId, before + 1);
+  try {
+    return await getClient().withDeadline(Date.now() + UPDATE_LIMIT_MS, send);
+  } finally {
+    const left = (underWay.get(workflowId) ?? 1) - 1;
+    if (left === 0) underWay.delete(workflowId);
+    else underWay.set(workflowId, left);
+  }
+}
+
+/** Signals whatever runs under an id; false if nothing does. */
+async function signalled(workflowId: string, signal: string, message: unknown): Promise<boolean> {
+  try {
+    await getClient().workflow.getHandle(workflowId).signal(signal, message);
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,94 @@
+import { cancelled, getClient, heartbeat, sleep } from '@temporalio/activity';
+import { WorkflowNotFoundError } from '@temporalio/client';
+
+/** The session whose turn it is, as the mutex knows it. */
+export interface WatchedHolder {
+  readonly sessionId: string;
+  /** The first run of its chain. */
+  readonly runId: string;
+  /** The run that is known to know of its grant. */
+  readonly currentRunId: string;
+}
+
+/** What became of a holder: its chain of runs is over, or it goes on in a run that may not know of the grant. */
+export type HolderState =
+  | { readonly kind: 'running' }
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'continued'; readonly currentRunId: string };
+
+export interface HolderActivities {
+  /** Looks once. */
+  lookAtHolder(holder: WatchedHolder): Promise<HolderState>;
+}
+
+/** For the queue of watchers only: such an activity lasts as long as somebody waits. */
+export interface WatchActivities {
+  /** Returns as soon as a holder is no longer in the run in which it is known. */
+  watchHolder(holder: WatchedHolder): Promise<Exclude<HolderState, { kind: 'running' }>>;
+}
+
+/** How often a watcher shows that it is alive, and hears whether it is still wanted, ms. */
+const HEARTBEAT_MS = 3_000;
+
+/** Before the next look where the wait for the end of a run has failed, ms. */
+const PAUSE_MS = 500;
+
+/** `HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT` of Temporal's API. */
+const CLOSE_EVENT = 2;
+
+export function createHolderActivities(): HolderActivities {
+  return { lookAtHolder };
+}
+
+export function createWatchActivities(): WatchActivities {
+  return {
+    async watchHolder(holder) {
+      const alive = setInterval(heartbeat, HEARTBEAT_MS);
+      try {
+        for (;;) {
+          const state = await lookAtHolder(holder);
+          if (state.kind !== 'running') return state;
+          await Promise.race([runCloses(holder), cancelled()]);
+        }
+      } finally {
+        clearInterval(alive);
+      }
+    },
+  };
+}
+
+async function lookAtHolder({ sessionId, runId, currentRunId }: WatchedHolder): Promise<HolderState> {
+  try {
+    const description = await getClient().workflow.getHandle(sessionId).describe();
+    // A server that does not tell the chain cannot tell another session from this one: then the id has to do.
+    const chain = description.raw.workflowExecutionInfo?.firstRunId ?? runId;
+    // Another chain under the same id is another session; ours is over, or it could not have started.
+    const isOpen = description.status.name === 'RUNNING' || description.status.name === 'PAUSED';
+    if (!isOpen || chain !== runId) return { kind: 'closed' };
+    if (description.runId !== currentRunId) return { kind: 'continued', currentRunId: description.runId };
+    return { kind: 'running' };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return { kind: 'closed' };
+    throw error;
+  }
+}
+
+/**
+ * Resolves when the run closes, or after a while (Temporal ends a long poll after some 20 s), also when the call fails.
+ * Not a wait for its result: that of a run that was reset is a failure although the session goes on.
+ */
+async function runCloses({ sessionId, currentRunId }: WatchedHolder): Promise<void> {
+  const client = getClient();
+  try {
+    await client.workflowService.getWorkflowExecutionHistory({
+      namespace: client.options.namespace,
+      execution: { workflowId: sessionId, runId: currentRunId },
+      waitNewEvent: true,
+      // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the package of the enum has no ESM exports
+      historyEventFilterType: CLOSE_EVENT,
+    });
+  } catch {
+    // Whatever it was, the next look tells; but not without a pause.
+    await sleep(PAUSE_MS);
+  }
+}

@@ -1,0 +1,48 @@
+import type { SessionEvent, SessionRecord } from './session-record.js';
+
+/**
+ * What is announced of a session as it happens. A hint, which may come early, twice or never: who needs the truth reads
+ * the session of that `version` or later.
+ */
+export interface SessionAnnouncement {
+  readonly type: AnnouncedType;
+  readonly at: string;
+  readonly sessionId: string;
+  readonly interactionId: string;
+  readonly supervisorId: string;
+  readonly version: number;
+  /** Whatever else of the event is not somebody's words. */
+  readonly [detail: string]: string | number | null;
+}
+
+const ANNOUNCED = [
+  'session.created',
+  'session.active',
+  'session.mode',
+  'session.queued',
+  'session.moved',
+  'session.granted',
+  'session.expired',
+  'session.superseded',
+  'session.ending',
+  'session.ended',
+] as const satisfies readonly SessionEvent['type'][];
+export type AnnouncedType = (typeof ANNOUNCED)[number];
+
+/** The announcement of an event that has led to this record; `undefined` for events that concern nobody else. */
+export function announcementOf(event: SessionEvent, { session }: SessionRecord): SessionAnnouncement | undefined {
+  const type = ANNOUNCED.find((announced) => announced === event.type);
+  if (type === undefined) return undefined;
+  const details = Object.entries(event).filter(([key]) => key !== 'actor' && key !== 'reason');
+  const { sessionId, interactionId, supervisorId, version, endReason } = session;
+  return {
+    ...Object.fromEntries(details),
+    at: event.at,
+    ...(endReason === null ? {} : { endReason }),
+    type,
+    sessionId,
+    interactionId,
+    supervisorId,
+    version,
+  };
+}

@@ -1,0 +1,390 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  defineQuery,
+  isCancellation,
+  log,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { z } from 'zod';
+import type { HolderState } from '../activities/holder-watch.js';
+import {
+  applyQueueEvent,
+  isIdle,
+  newBargeQueue,
+  nextExpiryMs,
+  positionOf,
+  untoldPlaces,
+} from '../domain/barge-queue.js';
+import type { BargeQueue, Holder, QueueEvent, QueueNotice, Waiter } from '../domain/barge-queue.js';
+import {
+  bargeMutexInput,
+  CHANNEL_BLOCKED,
+  channelBlocked,
+  channelRelease,
+  channelRequest,
+  RELEASE_CHANNEL,
+  REQUEST_CHANNEL,
+} from '../domain/channel.js';
+import type { BargeMutexInput, ChannelAnswer, ChannelReport, ChannelRequest } from '../domain/channel.js';
+import type { WorkflowFailureType } from '../domain/errors.js';
+import { describeFaults } from '../domain/input-faults.js';
+import { mutexWorkflowId } from '../domain/identifiers.js';
+import { STATE_QUERY } from '../domain/workflow-contract.js';
+import { atOnceOr } from './activity-failures.js';
+import { Alarm } from './alarm.js';
+import { atOnce, stopDeadHoldersLeg, tellSessionsPatiently, watchHolder } from './channel-activities.js';
+import { describeChannel } from './channel-details.js';
+import { parsed } from './session-input.js';
+import { handleSignalsInOrder } from './signals-in-order.js';
+
+const channelQuery = defineQuery<ChannelReport>(STATE_QUERY);
+
+/** Waiters are told that they have moved up once in that time, ms: a long queue must not slow a hand-over down. */
+const MOVED_INTERVAL_MS = 1_000;
+
+/** How often a holder for whom nobody waits is looked at, ms: a mutex must not outlive the dead for ever. */
+const UNWATCHED_LOOK_MS = 3_600_000;
+
+/** More notices than that go through the task queue, so that no release has to wait until they are told. */
+const TOLD_AT_ONCE = 4;
+
+/** What a mutex hands to its successor when its history has grown long. */
+interface CarriedQueue {
+  readonly queue: BargeQueue;
+  readonly told: readonly (readonly [requestId: string, position: number])[];
+}
+
+/**
+ * The exclusive channel of one interaction, which barge and whisper share: one session at a time, first come, first served
+ * (docs/decisions/0007-exclusive-channel.md). The first request starts it; it ends when nobody holds or wants the channel.
+ *
+ * All that it hears and says are signals. The rules are those of `domain/barge-queue.ts`; here they meet time, and other
+ * workflows that die.
+ *
+ * @throws ApplicationFailure `invalid.request`, `mutex.id.mismatch`
+ */
+export async function bargeMutex(input: BargeMutexInput, carried?: CarriedQueue): Promise<void> {
+  const valid = parsed(bargeMutexInput, input);
+  const { interactionId } = valid;
+  const { workflowId } = workflowInfo();
+  if (workflowId !== mutexWorkflowId(interactionId)) {
+    const type: WorkflowFailureType = 'mutex.id.mismatch';
+    throw ApplicationFailure.nonRetryable(
+      `the channel of this interaction has the workflow id ${mutexWorkflowId(interactionId)}, not ${workflowId}`,
+      type,
+    );
+  }
+  const mutex = new BargeMutex(valid, carried);
+  // Who cancels it would lose everybody's place; it ends by itself.
+  return CancellationScope.nonCancellable(() => mutex.run());
+}
+
+class BargeMutex {
+  readonly #input: BargeMutexInput;
+  readonly #alarm = new Alarm();
+  /** The position that each waiter was told last. */
+  readonly #told: Map<string, number>;
+  #queue: BargeQueue;
+  #outbox: QueueNotice[] = [];
+  #hasNews = false;
+  /** Many are being told, through the task queue; the next notices wait, so that none overtakes another. */
+  #announcing = false;
+  /** The last grant that its session has been told: it may speak by now. */
+  #heard: number | undefined;
+  #movedSinceMs: number | undefined;
+  #idleSinceMs = Date.now();
+  #lookAtMs = Date.now() + UNWATCHED_LOOK_MS;
+  #watch: { readonly holder: Holder; readonly scope: CancellationScope } | undefined;
+
+  constructor(input: BargeMutexInput, carried: CarriedQueue | undefined) {
+    this.#input = input;
+    this.#queue = carried?.queue ?? newBargeQueue(workflowInfo().startTime.getTime());
+    this.#told = new Map(carried?.told);
+    this.#heard = carried?.queue.holder?.fence;
+    this.#handleMessages();
+  }
+
+  async run(): Promise<void> {
+    for (;;) {
+      this.#hasNews = false;
+      this.#apply({ type: 'tick' });
+      await this.#tellGrants();
+      await this.#tellOthers();
+      this.#watchHolder();
+      await this.#lookAtUnwatchedHolder();
+      setCurrentDetails(describeChannel(this.#input.interactionId, this.#report()));
+      // Both are refused by the server, and this task done again, if a signal has arrived meanwhile: none is lost.
+      if (this.#isOver()) return;
+      if (this.#mayContinueAsNew()) await this.#continueAsNew();
+      this.#alarm.setFor(this.#nextDueMs());
+      // Bounded by the alarm.
+      await condition(() => this.#hasNews || this.#alarm.takeRing());
+    }
+  }
+
+  #handleMessages(): void {
+    const release = this.#taking(channelRelease, (message) => this.#apply({ type: 'released', ...message }));
+    handleSignalsInOrder([
+      {
+        name: REQUEST_CHANNEL,
+        description: 'Sent by a session: it wants to barge or whisper.',
+        handle: this.#taking(channelRequest, (request) => this.#request(request)),
+        answer: this.#taking(channelRequest, (request) => this.#answer(request)),
+      },
+      {
+        name: RELEASE_CHANNEL,
+        description: 'Sent by a session: it no longer wants the channel, and its leg is silent or gone.',
+        handle: release,
+        answer: release,
+      },
+      {
+        name: CHANNEL_BLOCKED,
+        description: 'Sent by the holder: whether the platform keeps the channel from it.',
+        handle: this.#taking(channelBlocked, (blocked) => this.#apply({ type: 'blocked', ...blocked })),
+      },
+    ]);
+    setHandler(channelQuery, () => this.#report(), { description: 'Who holds the channel, and who waits for it.' });
+  }
+
+  /** A message that makes no sense must not fail the channel of everybody else. */
+  #taking<Message, Answer>(
+    schema: z.ZodType<Message>,
+    take: (message: Message) => Answer,
+  ): (given: unknown) => Answer | undefined {
+    return (given) => {
+      const message = schema.safeParse(given);
+      if (message.success) return take(message.data);
+      log.warn('channel.message-refused', {
+        ...this.#logFields(),
+        reason: describeFaults(message.error, 'message'),
+      });
+      return undefined;
+    };
+  }
+
+  #request(request: ChannelRequest): void {
+    // Asked again, it is told again: the answer to the first time may be lost.
+    this.#told.delete(request.requestId);
+    this.#apply({ type: 'requested', request });
+  }
+
+  /**
+   * Who asks by update has the answer at once, and need not be told. But who has asked by signal before no longer listens
+   * to the update, which came too late for it.
+   */
+  #answer(request: ChannelRequest): ChannelAnswer {
+    const { requestId } = request;
+    const isKnown = this.#places().some((one) => one.requestId === requestId);
+    if (!isKnown) this.#request(request);
+    const { holder, waiting } = this.#queue;
+    const index = waiting.findIndex((waiter) => waiter.requestId === requestId);
+    const waiter = holder?.requestId === requestId ? holder : waiting[index];
+    if (waiter === undefined) return { kind: 'over' };
+    const { expiresAtMs } = waiter;
+    if (!isKnown) this.#outbox = this.#outbox.filter((notice) => notice.requestId !== requestId);
+    if (waiter === holder) {
+      if (!isKnown) this.#heard = holder.fence;
+      return { kind: 'granted', fence: holder.fence, expiresAtMs };
+    }
+    const position = positionOf(this.#queue, index);
+    if (!isKnown) this.#told.set(requestId, position);
+    this.#noteMoves();
+    return { kind: 'queued', position, expiresAtMs };
+  }
+
+  #places(): readonly Waiter[] {
+    const { holder, waiting } = this.#queue;
+    return holder === null ? waiting : [holder, ...waiting];
+  }
+
+  #apply(event: WithoutTime<QueueEvent>): void {
+    const before = this.#queue;
+    const { queue, notices } = applyQueueEvent(before, { ...event, atMs: Date.now() });
+    this.#queue = queue;
+    this.#outbox.push(...notices);
+    if (event.type !== 'tick') this.#hasNews = true;
+    if (isIdle(queue) && !isIdle(before)) this.#idleSinceMs = Date.now();
+    if (queue.holder?.fence !== before.holder?.fence) this.#lookAtMs = Date.now() + UNWATCHED_LOOK_MS;
+    for (const requestId of this.#told.keys()) {
+      if (!queue.waiting.some((waiter) => waiter.requestId === requestId)) this.#told.delete(requestId);
+    }
+    this.#noteMoves();
+  }
+
+  #noteMoves(): void {
+    const allKnow = untoldPlaces(this.#queue, this.#told, 'all').length === 0;
+    this.#movedSinceMs = allKnow ? undefined : (this.#movedSinceMs ?? Date.now());
+  }
+
+  /** Before anything else; whoever has closed meanwhile is passed over in the same task. */
+  async #tellGrants(): Promise<void> {
+    for (;;) {
+      const { holder } = this.#queue;
+      const grant = this.#outbox.find((notice) => notice.kind === 'granted' && notice.fence === holder?.fence);
+      // Others are history by now: released or withdrawn before they could be told.
+      this.#outbox = this.#outbox.filter(({ kind }) => kind !== 'granted');
+      if (grant === undefined || holder === null) return;
+      // Repeated, it is for a holder that may speak by now; whether that has died is the watcher's to say.
+      const isRepeat = this.#heard === holder.fence;
+      this.#heard = holder.fence;
+      const gone = await this.#tell([grant]);
+      if (!isRepeat) for (const requestId of gone) this.#apply({ type: 'gone', requestId });
+    }
+  }
+
+  /** Who is new in line, or no longer in it, hears so at once; who has moved up, within a second. */
+  async #tellOthers(): Promise<void> {
+    if (this.#announcing) return;
+    const movedIsDue = this.#movedSinceMs !== undefined && Date.now() >= this.#movedSinceMs + MOVED_INTERVAL_MS;
+    const places = untoldPlaces(this.#queue, this.#told, movedIsDue ? 'all' : 'new');
+    const notices = [...this.#outbox, ...places];
+    if (notices.length === 0) return;
+    this.#outbox = [];
+    for (const { requestId, position } of places) this.#told.set(requestId, position);
+    this.#noteMoves();
+    if (notices.length <= TOLD_AT_ONCE) this.#passOver(await this.#tell(notices));
+    else void this.#announce(notices);
+  }
+
+  async #announce(notices: readonly QueueNotice[]): Promise<void> {
+    this.#announcing = true;
+    this.#passOver(await this.#toldPatiently(notices));
+    this.#announcing = false;
+    this.#hasNews = true;
+  }
+
+  /** The requests whose sessions are gone. */
+  async #tell(notices: readonly QueueNotice[]): Promise<readonly string[]> {
+    return atOnceOr(
+      () => atOnce.tellSessions(notices),
+      () => this.#toldPatiently(notices),
+    );
+  }
+
+  /** The requests whose sessions are gone; a grant that could not be told for a minute goes to the next in line as well. */
+  async #toldPatiently(notices: readonly QueueNotice[]): Promise<readonly string[]> {
+    try {
+      return await tellSessionsPatiently(notices);
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error;
+      log.warn('channel.notices-lost', { ...this.#logFields(), notices: notices.length });
+      return notices.filter(({ kind }) => kind === 'granted').map(({ requestId }) => requestId);
+    }
+  }
+
+  /** Those in line; who has the channel by now is told so, or watched. */
+  #passOver(requestIds: readonly string[]): void {
+    for (const requestId of requestIds) {
+      if (requestId !== this.#queue.holder?.requestId) this.#apply({ type: 'gone', requestId });
+    }
+  }
+
+  /** A holder is watched as long as somebody waits for it. */
+  #watchHolder(): void {
+    const holder = this.#queue.waiting.length > 0 ? this.#queue.holder : null;
+    const watched = this.#watch?.holder;
+    if (watched?.fence === holder?.fence && watched?.currentRunId === holder?.currentRunId) return;
+    this.#watch?.scope.cancel();
+    this.#watch = undefined;
+    if (holder === null) return;
+    const scope = new CancellationScope();
+    this.#watch = { holder, scope };
+    void scope.run(() => this.#follow(holder));
+  }
+
+  async #follow(holder: Holder): Promise<void> {
+    try {
+      await this.#heed(holder, await watchHolder(holder));
+    } catch (error) {
+      if (!isCancellation(error))
+        log.warn('channel.watcher-failed', { ...this.#logFields(), sessionId: holder.sessionId });
+    }
+  }
+
+  async #lookAtUnwatchedHolder(): Promise<void> {
+    const { holder } = this.#queue;
+    if (holder === null || Date.now() < this.#lookAtMs) return;
+    this.#lookAtMs = Date.now() + UNWATCHED_LOOK_MS;
+    try {
+      await this.#heed(holder, await atOnce.lookAtHolder(holder));
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error;
+    }
+  }
+
+  /** A dead holder's leg may still speak: it is stopped before the next one is let through. */
+  async #heed(holder: Holder, state: HolderState): Promise<void> {
+    const { requestId, sessionId, monitorSessionId } = holder;
+    switch (state.kind) {
+      case 'running':
+        return;
+      case 'continued':
+        return this.#apply({ type: 'continued', requestId, currentRunId: state.currentRunId });
+      case 'closed':
+        log.warn('channel.holder-died', { ...this.#logFields(), sessionId });
+        try {
+          await stopDeadHoldersLeg({ interactionId: this.#input.interactionId, monitorSessionId });
+        } catch (error) {
+          if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+          log.warn('channel.leg-not-stopped', { ...this.#logFields(), sessionId, monitorSessionId });
+        }
+        return this.#apply({ type: 'gone', requestId });
+    }
+  }
+
+  #isOver(): boolean {
+    return isIdle(this.#queue) && this.#hasToldAll && Date.now() >= this.#idleSinceMs + this.#input.idleMs;
+  }
+
+  get #hasToldAll(): boolean {
+    return !this.#hasNews && !this.#announcing && this.#outbox.length === 0;
+  }
+
+  #mayContinueAsNew(): boolean {
+    return workflowInfo().continueAsNewSuggested && this.#hasToldAll;
+  }
+
+  async #continueAsNew(): Promise<void> {
+    const carried = { queue: this.#queue, told: [...this.#told] };
+    await continueAsNew<typeof bargeMutex>(this.#input, carried);
+  }
+
+  /** When something has to be done although nobody has said anything, ms since the epoch. */
+  #nextDueMs(): number {
+    const due = [isIdle(this.#queue) ? this.#idleSinceMs + this.#input.idleMs : this.#lookAtMs];
+    const expiryMs = nextExpiryMs(this.#queue);
+    if (expiryMs !== undefined) due.push(expiryMs);
+    if (this.#movedSinceMs !== undefined && !this.#announcing) due.push(this.#movedSinceMs + MOVED_INTERVAL_MS);
+    return Math.min(...due);
+  }
+
+  #report(): ChannelReport {
+    const { holder, waiting } = this.#queue;
+    return {
+      holder: holder && {
+        sessionId: holder.sessionId,
+        requestId: holder.requestId,
+        fence: holder.fence,
+        blocked: holder.blocked,
+      },
+      waiting: waiting.map(({ sessionId, requestId, expiresAtMs }, index) => ({
+        sessionId,
+        requestId,
+        position: positionOf(this.#queue, index),
+        expiresAt: new Date(expiresAtMs).toISOString(),
+      })),
+    };
+  }
+
+  #logFields(): Record<string, unknown> {
+    return { interactionId: this.#input.interactionId };
+  }
+}
+
+type WithoutTime<Event> = Event extends unknown ? Omit<Event, 'atMs'> : never;
