@@ -5,8 +5,11 @@ import type { CommandOutcome } from '../domain/workflow-contract.js';
 import type { Wait } from './prefer.js';
 import type { Temporal } from './temporal-client.js';
 
-/** How much longer than the session itself waits an answer may take to arrive, ms. */
-const GRACE_MS = 1_000;
+/**
+ * How much longer than the session waits its answer may take, ms. Temporal fires a timer up to a second late, and who
+ * is given up before that is not told the command's place in line.
+ */
+const GRACE_MS = 2_000;
 
 interface Awaited {
   readonly sessionId: string;

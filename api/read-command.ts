@@ -1,5 +1,6 @@
 import { isFinal } from '../domain/commands.js';
 import type { CommandResource } from '../domain/commands.js';
+import type { SessionReport } from '../domain/workflow-contract.js';
 import { Problem } from './problem.js';
 import { contextOf } from './request-context.js';
 import { noQuery, parseQuery, pathPart } from './request-input.js';
@@ -8,7 +9,10 @@ import type { SessionReader } from './session-reader.js';
 import { readReport } from './session-report.js';
 import type { Temporal } from './temporal-client.js';
 
-/** `GET /v1/sessions/{sessionId}/commands/{commandId}`: one query; one more round trip while it has no outcome. */
+/**
+ * `GET /v1/sessions/{sessionId}/commands/{commandId}`: one query; one more round trip while it has no outcome, two where
+ * the session has ended without giving it one.
+ */
 export function getCommand(temporal: Temporal, reader: SessionReader): Handler {
   return async (request, response) => {
     parseQuery(noQuery, request);
@@ -42,17 +46,28 @@ export async function readCommand(
   { sessionId, commandId }: { readonly sessionId: string; readonly commandId: string },
   limitMs?: number,
 ): Promise<CommandResource> {
-  const { commands } = await readReport(temporal, reader, sessionId, limitMs === undefined ? {} : { limitMs });
-  const command = commands.find((known) => known.commandId === commandId);
-  if (command === undefined) {
-    throw new Problem('command.not.found', `The session ${sessionId} knows no command ${commandId}.`);
-  }
+  const options = limitMs === undefined ? {} : { limitMs };
+  const report = await readReport(temporal, reader, sessionId, options);
+  const command = commandOf(report, commandId);
   if (isFinal(command.status)) return command;
-  // A session that was terminated in Temporal can give its commands no outcome any more.
-  const current = await reader.current(sessionId);
-  return current?.open === false ? cutShort(command) : command;
+
+  // Is it still under way? A session that was terminated in Temporal answers as if it still ran.
+  const current = await reader.current(sessionId, limitMs);
+  if (current === undefined) return command;
+  const { open, lastRunId, session } = current;
+  if (open && session.runId === report.session.runId) return command;
+  // One that ended by itself between the two looks has given its commands their outcomes by now.
+  const last = commandOf(await readReport(temporal, reader, sessionId, { ...options, runId: lastRunId }), commandId);
+  return open || isFinal(last.status) ? last : cutShort(last);
 }
 
+function commandOf({ session, commands }: SessionReport, commandId: string): CommandResource {
+  const command = commands.find((known) => known.commandId === commandId);
+  if (command !== undefined) return command;
+  throw new Problem('command.not.found', `The session ${session.sessionId} knows no command ${commandId}.`);
+}
+
+/** What a command comes to whose session can give it no outcome any more; its place in line is a thing of the past. */
 function cutShort(command: CommandResource): CommandResource {
   const { commandId, action } = command;
   // Nobody knows what became of the leg, so neither the start nor a stop can claim to have succeeded.

@@ -67,10 +67,10 @@ export function sendCommand(temporal: Temporal, reader: SessionReader, stopping:
     }
 
     const wait = waitOf(request, response, stopping);
-    const outcome = wait.seconds > 0 ? await outcomeWithin(temporal, reader, command, wait) : undefined;
+    const seen = wait.seconds > 0 ? await seenWithin(temporal, reader, command, wait) : undefined;
     response.location(commandPath(sessionId, commandId));
-    if (outcome !== undefined) preferenceApplied(response, wait).status(200).json(outcome);
-    else response.status(202).json({ commandId, action, status: 'accepted' } satisfies CommandResource);
+    if (seen !== undefined && isFinal(seen.status)) preferenceApplied(response, wait).status(200).json(seen);
+    else response.status(202).json(seen ?? ({ commandId, action, status: 'accepted' } satisfies CommandResource));
   };
 }
 
@@ -128,20 +128,21 @@ async function deliver(
   throw new Problem('temporal.unreachable', 'The session moves on faster than it can be signalled; try again.');
 }
 
-/** The command with its outcome, if there is one within the wait. The signal is durable: no trouble is an error here. */
-async function outcomeWithin(
+/**
+ * The command with its outcome or, after the wait, with its place in line. `undefined` if nobody could tell: the signal
+ * is durable, so no trouble is an error here.
+ */
+async function seenWithin(
   temporal: Temporal,
   reader: SessionReader,
   { sessionId, runId, commandId }: Command,
   wait: Wait,
 ): Promise<CommandResource | undefined> {
-  let command: CommandResource | undefined;
   try {
-    ({ command } = await awaitOutcome(temporal, { sessionId, runId, commandId }, wait));
+    return (await awaitOutcome(temporal, { sessionId, runId, commandId }, wait)).command;
   } catch (error) {
     if (wait.signal.aborted || isTimeout(error)) return undefined;
     // The session ended meanwhile, so that its outcome is in its history.
-    command = await readCommand(temporal, reader, { sessionId, commandId }, LAST_LOOK_MS).catch(() => undefined);
+    return readCommand(temporal, reader, { sessionId, commandId }, LAST_LOOK_MS).catch(() => undefined);
   }
-  return command !== undefined && isFinal(command.status) ? command : undefined;
 }

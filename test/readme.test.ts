@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
+import { commandStatus } from '../domain/commands.js';
 import { endReason, sessionState } from '../domain/session.js';
 import { settingsTable } from '../domain/settings.js';
 
@@ -35,7 +36,8 @@ test('the README’s table of settings is the schema’s', () => {
   );
 });
 
-test('the README explains every state and every end reason', () => {
+test('the README explains every state, every end reason and every outcome of a command', () => {
   expect(rows('state').map(([name]) => name)).toEqual(sessionState.options.map((state) => `\`${state}\``));
   expect(rows('`endReason`').map(([name]) => name)).toEqual(endReason.options.map((reason) => `\`${reason}\``));
+  expect(rows('`status`').map(([name]) => name)).toEqual(commandStatus.options.map((status) => `\`${status}\``));
 });

@@ -32,7 +32,7 @@ import type { CommandOutcome, ListInteractionsInput, SessionReport } from '../..
  * what its start's `reason` says, so that a test can hold it where it wants:
  * - `hold`: stays PENDING until the signal `go`.
  * - `slow-end`: on `stop`, stays in `ending` until the signal `go`.
- * - `stubborn`: mode changes stay without an outcome.
+ * - `stubborn`: mode changes stay without an outcome, but for what the signal `happens` says.
  * The signal `continue` makes it continue as new.
  */
 export async function monitoringSession(input: StartSessionInput, carried?: SessionRecord): Promise<SessionReport> {
@@ -57,7 +57,7 @@ export async function monitoringSession(input: StartSessionInput, carried?: Sess
       const known = findCommand(record, commandId) !== undefined;
       const by = { ...(actor === undefined ? {} : { actor }), ...(reason === undefined ? {} : { reason }) };
       apply({ type: 'command.accepted', at: at(), commandId, action, ...by });
-      if (known || !isLive(record.session) || input.reason === 'stubborn') return;
+      if (known || !isLive(record.session)) return;
       if (action === 'stop') {
         apply({ type: 'session.ending', at: at(), endReason: 'stopped', commandId });
       } else if (record.session.state !== 'PENDING') {
@@ -68,6 +68,7 @@ export async function monitoringSession(input: StartSessionInput, carried?: Sess
   setHandler(defineSignal('go'), () => {
     go = true;
   });
+  setHandler(defineSignal<[SessionEvent]>('happens'), apply);
   setHandler(defineSignal('continue'), () => {
     goOn = true;
   });
@@ -99,6 +100,7 @@ export async function monitoringSession(input: StartSessionInput, carried?: Sess
   return report();
 
   function changeModes(): void {
+    if (input.reason === 'stubborn') return;
     for (let next = nextModeChange(record); next !== undefined; next = nextModeChange(record)) {
       const { commandId, action } = next;
       apply({ type: 'session.mode', at: at(), mode: action, bargeStatus: 'active' });
