@@ -17,8 +17,9 @@ const LAYERS = {
   api: { folders: ['domain'] },
   simulator: { folders: [] },
   scripts: { folders: ['domain'] },
+  bench: { folders: ['domain', 'platform', 'workflows', 'activities', 'worker', 'simulator', 'scripts'] },
 };
-const ROOMS = [...Object.keys(LAYERS), 'console', 'examples', 'bench', 'test'];
+const ROOMS = [...Object.keys(LAYERS), 'console', 'examples', 'test'];
 
 function layerRules([layer, { folders, packages }]) {
   const full = folders.filter((f) => !f.endsWith(' (types)'));

@@ -1,0 +1,32 @@
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, Worker } from '@temporalio/worker';
+import { createActivities } from '../../activities/activities.js';
+import type { MonitorMode } from '../../domain/session.js';
+import type { Leg } from '../../platform/telephony-platform.js';
+import { SHUTDOWN_GRACE_MS } from '../../worker/session-worker.js';
+import { WORKFLOW_SETTINGS } from '../workers.js';
+import { NAMESPACE } from '../world.js';
+import type { World } from '../world.js';
+import { createLockActivities } from './request-lock.js';
+
+/** The sample's own name for it. */
+export const TASK_QUEUE = 'mutex';
+
+/** A worker with the same options as Earshot's, and the same activity for the platform. */
+export async function createSampleWorker({ connection, platforms }: World): Promise<Worker> {
+  const legs = createActivities(platforms.sample, WORKFLOW_SETTINGS);
+  return Worker.create({
+    connection,
+    namespace: NAMESPACE,
+    taskQueue: TASK_QUEUE,
+    workflowBundle: await bundleWorkflowCode({
+      workflowsPath: fileURLToPath(new URL('./workflows.js', import.meta.url)),
+      logger: QUIET,
+    }),
+    activities: { changeMode: (leg: Leg, mode: MonitorMode) => legs.changeMode(leg, mode), ...createLockActivities() },
+    shutdownGraceTime: SHUTDOWN_GRACE_MS,
+  });
+}
+
+const silent = (): void => undefined;
+const QUIET = { log: silent, trace: silent, debug: silent, info: silent, warn: silent, error: silent };

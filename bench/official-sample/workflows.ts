@@ -1,0 +1,2 @@
+export { lockWorkflow } from './lock-workflow.js';
+export { speaker } from './speaker-workflow.js';

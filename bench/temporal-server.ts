@@ -1,0 +1,44 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { devServerArguments, devServerReady } from '../scripts/temporal-server/dev-server.js';
+import { provisionTemporalCli } from '../scripts/temporal-server/provision.js';
+import type { CleanUp } from './clean-up.js';
+
+const BOOT_LIMIT_MS = 30_000;
+
+/**
+ * A Temporal server of its own, on a free port, with the arguments that the product gives to its own but for the database:
+ * in memory. Resolves to its address once it answers.
+ */
+export async function startTemporal(namespace: string, cleanUp: CleanUp): Promise<string> {
+  const { path } = await provisionTemporalCli({ tell: (line) => process.stderr.write(`${line}\n`) });
+  const port = await freePort();
+  const options = { port, uiPort: undefined, namespace, database: undefined };
+  const server = spawn(path, devServerArguments(options), { stdio: 'ignore' });
+  // There is nothing in it to save, and it must not stay, however this process ends.
+  const kill = (): void => void server.kill('SIGKILL');
+  process.once('exit', kill);
+  const exited = once(server, 'exit');
+  cleanUp.add(async () => {
+    process.off('exit', kill);
+    kill();
+    await exited;
+  });
+
+  const address = `127.0.0.1:${port}`;
+  const endedEarly = exited.then(() => Promise.reject(new Error("Temporal's server ended during its start")));
+  endedEarly.catch(() => undefined);
+  await Promise.race([devServerReady(address, namespace, AbortSignal.timeout(BOOT_LIMIT_MS)), endedEarly]);
+  return address;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('Expected a port, got none');
+  return address.port;
+}
