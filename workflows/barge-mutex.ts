@@ -42,6 +42,7 @@ import { atOnce, stopDeadHoldersLeg, tellSessionsPatiently, watchHolder } from '
 import { describeChannel } from './channel-details.js';
 import { parsed } from './session-input.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
+import type { Inbox } from './signals-in-order.js';
 
 const channelQuery = defineQuery<ChannelReport>(STATE_QUERY);
 
@@ -88,6 +89,7 @@ export async function bargeMutex(input: BargeMutexInput, carried?: CarriedQueue)
 class BargeMutex {
   readonly #input: BargeMutexInput;
   readonly #alarm = new Alarm();
+  readonly #inbox: Inbox;
   /** The position that each waiter was told last. */
   readonly #told: Map<string, number>;
   #queue: BargeQueue;
@@ -107,7 +109,7 @@ class BargeMutex {
     this.#queue = carried?.queue ?? newBargeQueue(workflowInfo().startTime.getTime());
     this.#told = new Map(carried?.told);
     this.#heard = carried?.queue.holder?.fence;
-    this.#handleMessages();
+    this.#inbox = this.#handleMessages();
   }
 
   async run(): Promise<void> {
@@ -121,16 +123,16 @@ class BargeMutex {
       setCurrentDetails(describeChannel(this.#input.interactionId, this.#report()));
       // Both are refused by the server, and this task done again, if a signal has arrived meanwhile: none is lost.
       if (this.#isOver()) return;
-      if (this.#mayContinueAsNew()) await this.#continueAsNew();
+      if (this.#inbox.isHistoryLong && this.#hasToldAll) await this.#continueAsNew();
       this.#alarm.setFor(this.#nextDueMs());
       // Bounded by the alarm.
       await condition(() => this.#hasNews || this.#alarm.takeRing());
     }
   }
 
-  #handleMessages(): void {
+  #handleMessages(): Inbox {
     const release = this.#taking(channelRelease, (message) => this.#apply({ type: 'released', ...message }));
-    handleSignalsInOrder([
+    const inbox = handleSignalsInOrder([
       {
         name: REQUEST_CHANNEL,
         description: 'Sent by a session: it wants to barge or whisper.',
@@ -150,6 +152,7 @@ class BargeMutex {
       },
     ]);
     setHandler(channelQuery, () => this.#report(), { description: 'Who holds the channel, and who waits for it.' });
+    return inbox;
   }
 
   /** A message that makes no sense must not fail the channel of everybody else. */
@@ -344,10 +347,6 @@ class BargeMutex {
 
   get #hasToldAll(): boolean {
     return !this.#hasNews && !this.#announcing && this.#outbox.length === 0;
-  }
-
-  #mayContinueAsNew(): boolean {
-    return workflowInfo().continueAsNewSuggested && this.#hasToldAll;
   }
 
   async #continueAsNew(): Promise<void> {

@@ -37,6 +37,7 @@ import { parsed, parseInput } from './session-input.js';
 import { awaitCommandUpdate, COMMAND_SIGNALS, stateQuery } from './session-messages.js';
 import { SessionMirror } from './session-mirror.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
+import type { Inbox } from './signals-in-order.js';
 
 /** Of what was wrong with a signal, as much as anybody reads; the signal itself may be megabytes. */
 const REFUSAL_MAX_LENGTH = 300;
@@ -71,6 +72,7 @@ class MonitoringSession {
   readonly #mirror = new SessionMirror();
   readonly #channel: ExclusiveChannel;
   readonly #modes: ModeChanges;
+  readonly #inbox: Inbox;
   /** All that `stop`, cancellation and the interaction's end cut short. */
   readonly #life = new CancellationScope();
   #record: SessionRecord;
@@ -96,7 +98,7 @@ class MonitoringSession {
       },
       this.#channel,
     );
-    this.#handleMessages();
+    this.#inbox = this.#handleMessages();
   }
 
   async run(): Promise<SessionReport> {
@@ -117,8 +119,8 @@ class MonitoringSession {
   }
 
   // Signal handlers only write down what was asked; the one loop of `#live` does it, in order.
-  #handleMessages(): void {
-    handleSignalsInOrder([
+  #handleMessages(): Inbox {
+    const inbox = handleSignalsInOrder([
       ...COMMAND_SIGNALS.map(({ action, description }) => ({
         name: action,
         description,
@@ -149,6 +151,7 @@ class MonitoringSession {
         }
       },
     });
+    return inbox;
   }
 
   #accept(action: CommandAction, payload: unknown): void {
@@ -201,14 +204,14 @@ class MonitoringSession {
     while (this.#isLive()) {
       if (this.#modes.isDue) {
         await this.#modes.doNext(settings.bargeWaitSeconds * 1_000);
-      } else if (mayContinueAsNew()) {
+      } else if (this.#mayContinueAsNew) {
         const memo = SessionMirror.memo(this.#record, this.#start);
         const continueAsNew = makeContinueAsNewFunc<typeof monitoringSession>({ memo });
         await continueAsNew(this.#input, { record: this.#record, settings, endsAtMs, turn: this.#channel.turn });
       } else {
         this.#modes.rest();
         // Bounded by `#endAt`.
-        await condition(() => this.#modes.isDue || mayContinueAsNew());
+        await condition(() => this.#modes.isDue || this.#mayContinueAsNew);
       }
     }
   }
@@ -316,6 +319,11 @@ class MonitoringSession {
     if (announcement !== undefined) announcements.announce(announcement);
   }
 
+  /** The history has grown long, and nobody waits for an answer of this run. */
+  get #mayContinueAsNew(): boolean {
+    return this.#inbox.isHistoryLong && allHandlersFinished();
+  }
+
   #isLive(): boolean {
     return isLive(this.#record.session);
   }
@@ -333,11 +341,6 @@ class MonitoringSession {
     const { sessionId, interactionId, monitorSessionId } = this.#record.session;
     return { sessionId, interactionId, monitorSessionId };
   }
-}
-
-/** The history has grown long, and nobody waits for an answer of this run. */
-function mayContinueAsNew(): boolean {
-  return workflowInfo().continueAsNewSuggested && allHandlersFinished();
 }
 
 /** When the session was asked for, which the starter may have shown already; a worker may come to it much later. */

@@ -1,4 +1,4 @@
-import { defineSignal, defineUpdate, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
+import { defineSignal, defineUpdate, setDefaultSignalHandler, setHandler, workflowInfo } from '@temporalio/workflow';
 
 /** A signal that a workflow takes. What comes with it is anybody's: the handler parses it before it believes it. */
 export interface HandledSignal {
@@ -10,17 +10,39 @@ export interface HandledSignal {
   readonly answer?: (message: unknown) => unknown;
 }
 
+/** What arrives at a workflow. */
+export interface Inbox {
+  /**
+   * Whether it is time to continue as new, as it was when the last message came. Not as it is: a local activity's result may
+   * reach the workflow one task later than it does at replay (docs/decisions/0002-at-once-then-patiently.md), and what
+   * follows from it must not depend on the task. A message is in the same task both times.
+   */
+  readonly isHistoryLong: boolean;
+}
+
 /**
  * Registers all the signal handlers of a workflow, so that signals of different names are handled in the order of their
  * arrival. Signals that were there before the handlers, as after a start or a continue-as-new, are handed out by name as
  * each handler is registered: a barge before the silent that came first. A default handler takes all of them, in order.
  */
-export function handleSignalsInOrder(signals: readonly HandledSignal[]): void {
-  const byName = new Map(signals.map((signal) => [signal.name, signal.handle]));
+export function handleSignalsInOrder(signals: readonly HandledSignal[]): Inbox {
+  let isHistoryLong = false;
+  const taking =
+    <Answer>(take: (message: unknown) => Answer) =>
+    (message: unknown): Answer => {
+      isHistoryLong = workflowInfo().continueAsNewSuggested;
+      return take(message);
+    };
+  const byName = new Map(signals.map(({ name, handle }) => [name, taking(handle)]));
   setDefaultSignalHandler((name, message) => byName.get(name)?.(message));
   for (const { name, description, handle, answer } of signals) {
-    setHandler(defineSignal<[unknown?]>(name), handle, { description });
-    if (answer !== undefined) setHandler(defineUpdate<unknown, [unknown?]>(name), answer, { description });
+    setHandler(defineSignal<[unknown?]>(name), taking(handle), { description });
+    if (answer !== undefined) setHandler(defineUpdate<unknown, [unknown?]>(name), taking(answer), { description });
   }
   setDefaultSignalHandler(undefined);
+  return {
+    get isHistoryLong() {
+      return isHistoryLong;
+    },
+  };
 }

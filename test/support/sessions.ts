@@ -1,3 +1,4 @@
+import type { WorkflowHandle } from '@temporalio/client';
 import { z } from 'zod';
 import { isFinal } from '../../domain/commands.js';
 import type { CommandResource } from '../../domain/commands.js';
@@ -13,7 +14,19 @@ import { until } from './until.js';
 
 /** What the session says of itself. */
 export async function reportOf(session: SessionHandle): Promise<SessionReport> {
-  return sessionReport.parse(await session.query('state'));
+  return sessionReport.parse(await queriedAtRest(session));
+}
+
+/**
+ * What a workflow answers between its tasks. A query that comes with a task can make a history that differs at replay
+ * (docs/decisions/0002-at-once-then-patiently.md), and tests ask far more often than anybody else would.
+ */
+async function queriedAtRest(workflow: Pick<WorkflowHandle, 'describe' | 'query' | 'workflowId'>): Promise<unknown> {
+  await until(
+    `${workflow.workflowId} is between two tasks`,
+    async () => ((await workflow.describe()).raw.pendingWorkflowTask ?? undefined) === undefined,
+  );
+  return workflow.query('state');
 }
 
 /** What lists and reads without a worker show. */
@@ -25,7 +38,7 @@ export async function memoOf(session: SessionHandle): Promise<SessionSnapshot> {
 /** Who has an interaction's exclusive channel, and who waits for it, as the mutex has it. */
 export async function channelOf(world: SessionWorld, interactionId: string): Promise<ChannelReport> {
   const mutex = world.temporal.client.workflow.getHandle(mutexWorkflowId(interactionId));
-  return channelReport.parse(await mutex.query('state'));
+  return channelReport.parse(await queriedAtRest(mutex));
 }
 
 export async function reached(session: SessionHandle, state: SessionState, limitMs?: number): Promise<void> {
