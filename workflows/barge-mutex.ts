@@ -277,6 +277,8 @@ class BargeMutex {
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
       log.warn('channel.notices-lost', { ...this.#logFields(), notices: notices.length });
+      for (const { kind, requestId } of notices) if (kind === 'queued') this.#told.delete(requestId);
+      this.#noteMoves();
       return notices.filter(({ kind }) => kind === 'granted').map(({ requestId }) => requestId);
     }
   }
@@ -305,8 +307,11 @@ class BargeMutex {
     try {
       await this.#heed(holder, await watchHolder(holder));
     } catch (error) {
-      if (!isCancellation(error))
-        log.warn('channel.watcher-failed', { ...this.#logFields(), sessionId: holder.sessionId });
+      if (isCancellation(error) || this.#watch?.holder !== holder) return;
+      log.warn('channel.watcher-failed', { ...this.#logFields(), sessionId: holder.sessionId });
+      // The loop sets another one to watch.
+      this.#watch = undefined;
+      this.#hasNews = true;
     }
   }
 

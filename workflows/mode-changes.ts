@@ -11,7 +11,7 @@ import type { ExclusiveChannel } from './exclusive-channel.js';
 import {
   changeModePatiently,
   confirmChannelFreeWithin,
-  findContender,
+  findContenderWithin,
   observeLeg,
   quickly,
   silencePatiently,
@@ -25,6 +25,9 @@ const LATE_SILENCE_MS = 30_000;
 
 /** Between two conflicts about the channel of which the second should not have been, ms. */
 const CONFLICT_PAUSE_MS = 500;
+
+/** How long a newer command waits for the first word on a place in line, which comes at once where the mutex is well, ms. */
+const FIRST_WORD_MS = 1_000;
 
 /** What mode changes need of their session. */
 export interface LiveSession {
@@ -136,18 +139,18 @@ export class ModeChanges {
     // A newer command takes over the place, or the channel, that an earlier one has.
     if (!this.#channel.isWanted) await this.#channel.request(this.#session.leg().monitorSessionId, waitMs);
     while (!this.#isGranted) {
-      const isInLine = this.#channel.place !== undefined;
+      this.#channel.takeNews();
       if (this.#channel.isExpired) return this.#expire(command);
-      if (isInLine && (await this.#overtaken(command))) return false;
+      if (await this.#isWaitingInVain(command)) return false;
       if (this.#showPlace(command) || this.#hinted) await this.#lookOnce();
       // Who waits must not speak: it would keep the channel from whose turn it is.
       if (this.#mustFallSilent) await this.#fallSilent(() => this.#channel.hasNews || this.#patience.hasRung);
-      // The first word comes at once; before it nobody waits, and changes sent in a row are carried out one by one.
-      const hasNews = (): boolean => this.#channel.takeNews() || this.#hinted || (isInLine && this.#newerThan(command));
       // One timer for the whole wait, however often the session moves up.
       this.#patience.setFor(this.#channel.hearsUntilMs);
       this.rest();
-      await condition(() => hasNews() || this.#patience.hasRung);
+      await condition(
+        () => this.#channel.hasNews || this.#hinted || this.#newerThan(command) || this.#patience.hasRung,
+      );
       if (this.#patience.takeRing() && Date.now() >= this.#channel.hearsUntilMs) return this.#expire(command);
     }
     this.#patience.stop();
@@ -156,6 +159,14 @@ export class ModeChanges {
       this.#session.apply({ type: 'session.granted', at: now(), commandId, fence });
     }
     return true;
+  }
+
+  /** Whether a newer command has gone first. Changes sent in a row are carried out one by one where nobody has to wait. */
+  async #isWaitingInVain(command: ModeChange): Promise<boolean> {
+    if (!this.#newerThan(command)) return false;
+    const hasWord = (): boolean => this.#isGranted || this.#channel.place !== undefined || this.#channel.isExpired;
+    if (!hasWord()) await condition(hasWord, FIRST_WORD_MS, { summary: 'first word on the place in line' });
+    return !this.#isGranted && (await this.#overtaken(command));
   }
 
   /** Shows where in line the command is; whether it has only just got there. */
@@ -205,8 +216,8 @@ export class ModeChanges {
     this.#session.apply({ type: 'session.expired', at: now(), commandId });
     this.#session.publish();
     this.#patience.stop();
-    // The leg does not speak: it was never granted the channel, or the platform says that another one has it.
-    await this.#channel.release();
+    // The leg may speak only where it was granted the channel and a try was lost; then it is silenced first.
+    await (this.#isGranted && this.#mayStillSpeak ? this.#channel.endWait() : this.#channel.release());
     return false;
   }
 
@@ -241,7 +252,7 @@ export class ModeChanges {
     );
     this.#hinted = false;
     if (await this.#overtaken(command)) return false;
-    if (seen === undefined || seen.kind === 'active') return true;
+    if (seen === undefined || seen.kind === 'active') return Date.now() < untilMs || this.#expire(command);
     this.#show(seen);
     return false;
   }
@@ -250,7 +261,7 @@ export class ModeChanges {
   async #untilFree(monitorSessionId: string, untilMs: number): Promise<Observation | undefined> {
     const leg = this.#session.leg();
     try {
-      const contender = await findContender({ ...leg, monitorSessionId });
+      const contender = await findContenderWithin(untilMs - Date.now())({ ...leg, monitorSessionId });
       log.info('channel.contended', { ...leg, conflictingMonitorSessionId: monitorSessionId, contender });
       return await confirmChannelFreeWithin(Math.max(1, untilMs - Date.now()))(leg);
     } catch (error) {

@@ -77,13 +77,15 @@ export function confirmChannelFreeWithin(limitMs: number): Activities['confirmCh
 }
 
 /** Looks for a leg's session, twice 3 s apart if need be. Without an answer the command goes on waiting. */
-export const { findContender } = proxyActivities<Pick<Activities, 'findContender'>>({
-  startToCloseTimeout: '20s',
-  scheduleToCloseTimeout: '30s',
-  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
-  cancellationType: AT_ONCE,
-  summary: 'find out whose leg has the channel',
-});
+export function findContenderWithin(limitMs: number): Activities['findContender'] {
+  return proxyActivities<Pick<Activities, 'findContender'>>({
+    startToCloseTimeout: '20s',
+    scheduleToCloseTimeout: Math.max(1, Math.min(limitMs, 30_000)),
+    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
+    cancellationType: AT_ONCE,
+    summary: 'find out whose leg has the channel',
+  }).findContender;
+}
 
 /** A stop is tried for as long as a leg can live. */
 export const { stopLeg: stopLegPatiently } = proxyActivities<Pick<Activities, 'stopLeg'>>({

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { ChannelRequest } from '../../domain/channel.js';
 import { mutexWorkflowId } from '../../domain/identifiers.js';
 import { replayEveryHistory } from '../support/replay.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
@@ -197,6 +198,23 @@ test('silent takes a waiting session out of the line at once', async () => {
   await stopped(anna, ben, cora);
 });
 
+test('silent does not wait for a mutex that gives no answer', async () => {
+  const interactionId = world.interaction();
+  const ben = await listener(interactionId, 'ben');
+  // Nobody works on that queue: whatever is sent to the mutex is accepted, and nothing comes of it.
+  const mutex = await temporal.client.workflow.start('bargeMutex', {
+    workflowId: mutexWorkflowId(interactionId),
+    taskQueue: 'deserted',
+    args: [{ interactionId, idleMs: 0 }],
+  });
+  await ben.signal('barge', { commandId: 'b' });
+  await ben.signal('silent', { commandId: 's' });
+  expect(await settled(ben, 's', 5_000)).toMatchObject({ status: 'applied' });
+  expect(await settled(ben, 'b')).toEqual({ commandId: 'b', action: 'barge', status: 'cancelled', reason: 'silent' });
+  await stopped(ben);
+  await mutex.terminate();
+});
+
 test.each([
   ['stop', 'stopped'],
   ['interactionEnded', 'interaction-ended'],
@@ -334,6 +352,36 @@ describe('when something dies', () => {
       .filter((one) => one.monitorSessionId === monitorSessionId);
     expect(leg?.endedBy).toBe('stop');
     await stopped(ben);
+  });
+
+  test('a grant that is repeated to a holder that has died lets nobody past its leg', async () => {
+    const interactionId = world.interaction();
+    const anna = await listener(interactionId, 'anna');
+    const ben = await listener(interactionId, 'ben');
+    await anna.signal('barge', { commandId: 'a' });
+    await settled(anna, 'a');
+    const { runId, monitorSessionId } = await memoOf(anna);
+    const { holder } = await channelOf(world, interactionId);
+    await anna.terminate();
+    const request = {
+      requestId: holder?.requestId,
+      sessionId: anna.workflowId,
+      runId,
+      currentRunId: runId,
+      monitorSessionId,
+      askedAtMs: Date.now(),
+      waitMs: 30_000,
+    };
+    await temporal.client.workflow
+      .getHandle(mutexWorkflowId(interactionId))
+      .signal('requestChannel', request satisfies Record<keyof ChannelRequest, unknown>);
+    await ben.signal('barge', { commandId: 'b' });
+    expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+    // Let past, ben would have met anna's leg on the platform.
+    const { history } = await reportOf(ben);
+    expect(history.filter((entry) => 'conflictingMonitorSessionId' in entry)).toEqual([]);
+    await stopped(ben);
+    expect(legsGone(world, interactionId)).toBe(2);
   });
 
   test('a holder that died before anybody asked is found out when somebody does', async () => {
