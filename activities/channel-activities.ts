@@ -53,6 +53,14 @@ const SIGNAL_OF_NOTICE = {
  */
 export type Contender = 'outside' | 'ours' | 'undecided' | 'nobody';
 
+/** Of what a mutex had to tell. */
+export interface ToldSessions {
+  /** The requests whose sessions have closed. */
+  readonly gone: readonly string[];
+  /** Those whose sessions could not be told. */
+  readonly untold: readonly string[];
+}
+
 export interface ChannelActivities {
   /** Puts a session in line, and starts the mutex where there is none. `null`: the answer comes by signal. */
   requestChannel(interactionId: string, request: ChannelRequest): Promise<ChannelAnswer | null>;
@@ -63,8 +71,8 @@ export interface ChannelActivities {
   /** Tells the mutex whether the platform keeps the channel from its holder. */
   reportBlocked(interactionId: string, blocked: ChannelBlocked): Promise<void>;
 
-  /** Carries a mutex's notices to their sessions; answers the requests of those sessions that have closed. */
-  tellSessions(notices: readonly QueueNotice[]): Promise<string[]>;
+  /** Carries a mutex's notices to their sessions. Fails if not a single one could be told. */
+  tellSessions(notices: readonly QueueNotice[]): Promise<ToldSessions>;
 
   /**
    * Finds out whose leg speaks. One of ours that no session has any more is stopped: the platform would keep the channel
@@ -113,16 +121,24 @@ export function createChannelActivities(platform: TelephonyPlatform, idleMs: num
 
     async tellSessions(notices) {
       const gone: string[] = [];
+      const untold: string[] = [];
+      let failure: unknown;
       const left = [...notices];
       const tellOneByOne = async (): Promise<void> => {
         for (let notice = left.shift(); notice !== undefined; notice = left.shift()) {
           const { kind, sessionId, ...message } = notice;
           const tell = kind === 'granted' ? told : signalled;
-          if (!(await tell(sessionId, SIGNAL_OF_NOTICE[kind], message))) gone.push(notice.requestId);
+          try {
+            if (!(await tell(sessionId, SIGNAL_OF_NOTICE[kind], message))) gone.push(notice.requestId);
+          } catch (error) {
+            untold.push(notice.requestId);
+            failure = error;
+          }
         }
       };
       await Promise.all(Array.from({ length: NOTICES_AT_ONCE }, tellOneByOne));
-      return gone;
+      if (untold.length > 0 && untold.length === notices.length) throw failure;
+      return { gone, untold };
     },
 
     async findContender(leg) {

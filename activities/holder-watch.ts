@@ -61,7 +61,8 @@ async function lookAtHolder({ sessionId, runId, currentRunId }: WatchedHolder): 
   try {
     const description = await getClient().workflow.getHandle(sessionId).describe();
     // A server that does not tell the chain cannot tell another session from this one: then the id has to do.
-    const chain = description.raw.workflowExecutionInfo?.firstRunId ?? runId;
+    const firstRunId = description.raw.workflowExecutionInfo?.firstRunId ?? '';
+    const chain = firstRunId === '' ? runId : firstRunId;
     // Another chain under the same id is another session; ours is over, or it could not have started.
     const isOpen = description.status.name === 'RUNNING' || description.status.name === 'PAUSED';
     if (!isOpen || chain !== runId) return { kind: 'closed' };

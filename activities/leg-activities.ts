@@ -32,11 +32,13 @@ export type Observation =
   | { readonly kind: 'interaction-ended' }
   | { readonly kind: 'forbidden' };
 
-export type ModeOutcome =
-  /** `afterRetry`: an earlier try failed, and may take effect yet. */
-  | { readonly kind: 'applied'; readonly bargeStatus: BargeStatus; readonly afterRetry: boolean }
-  /** Another leg holds the exclusive channel. */
-  | { readonly kind: 'busy'; readonly conflictingMonitorSessionId: string }
+/** `afterRetry`: an earlier try failed, and may take effect yet. */
+export type ModeOutcome = ModeAnswer & { readonly afterRetry: boolean };
+
+type ModeAnswer =
+  | { readonly kind: 'applied'; readonly bargeStatus: BargeStatus }
+  /** Another leg holds the exclusive channel; ours is in `mode`. */
+  | { readonly kind: 'busy'; readonly conflictingMonitorSessionId: string; readonly mode: MonitorMode }
   | { readonly kind: 'leg-lost' }
   | { readonly kind: 'interaction-ended' }
   | { readonly kind: 'refused'; readonly reason: 'forbidden' | 'unauthorized' | 'invalid' };
@@ -70,8 +72,12 @@ export interface LegActivities {
   /** Looks once whether the platform would let a leg speak; fails with the retryable `channel.busy` while it would not. */
   confirmChannelFree(leg: Leg): Promise<Observation>;
 
-  /** Puts a leg into a mode, after a look at the platform's own state. Idempotent. */
-  changeMode(leg: Leg, mode: MonitorMode): Promise<ModeOutcome>;
+  /**
+   * Puts a leg into a mode, after a look at the platform's own state. Idempotent.
+   * @param isConfirmed the platform confirmed that mode before, and nothing has been asked of it since: then a look will
+   * do. Otherwise it will not, because it may show what was before the last change.
+   */
+  changeMode(leg: Leg, mode: MonitorMode, isConfirmed: boolean): Promise<ModeOutcome>;
 
   /** Stops a leg. */
   stopLeg(leg: Leg): Promise<StopOutcome>;
@@ -166,34 +172,39 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
         });
       }),
 
-    changeMode: (leg, mode) =>
-      answering(
-        async (): Promise<ModeOutcome> => {
+    async changeMode(leg, mode, isConfirmed) {
+      let modeSeen: MonitorMode = 'silent';
+      const answer = await answering(
+        async (): Promise<ModeAnswer> => {
           const signal = cancellationSignal();
-          const afterRetry = activityInfo().attempt > 1;
           const state = await platform.monitorState(leg.interactionId, { signal });
           const seen = findLeg(state, leg);
           if (seen === undefined || seen.status === 'terminated' || seen.status === 'failed') {
             return { kind: 'leg-lost' };
           }
           // Repeating is harmless, but a call saved is a call for somebody else.
-          if (seen.status === 'active' && seen.mode === mode) {
-            return { kind: 'applied', bargeStatus: state.bargeStatus, afterRetry };
+          if (isConfirmed && seen.status === 'active' && seen.mode === mode) {
+            return { kind: 'applied', bargeStatus: state.bargeStatus };
           }
-          const holder = state.bargeMonitorSessionId;
-          if (isExclusive(mode) && holder !== null && holder !== leg.monitorSessionId) {
-            return { kind: 'busy', conflictingMonitorSessionId: holder };
+          modeSeen = seen.mode;
+          const holder = otherHolder(state, leg);
+          if (isExclusive(mode) && holder !== undefined) {
+            return { kind: 'busy', conflictingMonitorSessionId: holder, mode: modeSeen };
           }
           await platform.changeMode(leg, mode, { signal });
-          return { kind: 'applied', bargeStatus: bargeStatusAfter(state, leg, mode), afterRetry };
+          return { kind: 'applied', bargeStatus: isExclusive(mode) || holder !== undefined ? 'active' : 'inactive' };
         },
-        (fault) => {
+        (fault): ModeAnswer | undefined => {
           switch (fault.kind) {
             case 'busy':
               // Silence contends for nothing: a platform that says so all the same is asked again, after a pause.
               if (!isExclusive(mode))
                 throw ApplicationFailure.retryable('silent: refused as busy', 'platform.not-ready');
-              return { kind: 'busy', conflictingMonitorSessionId: fault.conflictingMonitorSessionId };
+              return {
+                kind: 'busy',
+                conflictingMonitorSessionId: fault.conflictingMonitorSessionId,
+                mode: modeSeen,
+              };
             case 'gone':
               return { kind: fault.what === 'leg' ? 'leg-lost' : 'interaction-ended' };
             case 'forbidden':
@@ -204,7 +215,9 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
               return undefined;
           }
         },
-      ),
+      );
+      return { ...answer, afterRetry: activityInfo().attempt > 1 };
+    },
 
     stopLeg: (leg) =>
       answering(
@@ -227,11 +240,10 @@ function findLeg(state: MonitorState, leg: Leg): LegState | undefined {
   return state.monitors.find((other) => other.monitorSessionId === leg.monitorSessionId);
 }
 
-/** The interaction's `bargeStatus` once a mode change is confirmed, from the state seen just before it. */
-function bargeStatusAfter(before: MonitorState, leg: Leg, mode: MonitorMode): BargeStatus {
-  if (isExclusive(mode)) return 'active';
-  const holder = before.bargeMonitorSessionId;
-  return holder !== null && holder !== leg.monitorSessionId ? 'active' : 'inactive';
+/** The other leg that has the channel now; a platform may go on naming the one that had it last. */
+function otherHolder({ bargeStatus, bargeMonitorSessionId }: MonitorState, leg: Leg): string | undefined {
+  if (bargeStatus === 'inactive' || bargeMonitorSessionId === null) return undefined;
+  return bargeMonitorSessionId === leg.monitorSessionId ? undefined : bargeMonitorSessionId;
 }
 
 /** Why a session ends whose `start` the platform refused for good; `undefined` where it is not a refusal. */

@@ -9,8 +9,13 @@ const LONGEST_DELAY_MS = 30_000;
 /**
  * Tries in the workflow task, and through the task queue with its patient retries where that was not enough; these are
  * told how the first try failed.
+ * @param giveUpAtMs not to be waited for longer, where the platform asks for a delay; ms since the epoch
  */
-export async function atOnceOr<T>(atOnce: () => Promise<T>, patiently: (first: unknown) => Promise<T>): Promise<T> {
+export async function atOnceOr<T>(
+  atOnce: () => Promise<T>,
+  patiently: (first: unknown) => Promise<T>,
+  giveUpAtMs = Number.POSITIVE_INFINITY,
+): Promise<T> {
   try {
     return await atOnce();
   } catch (error) {
@@ -18,7 +23,9 @@ export async function atOnceOr<T>(atOnce: () => Promise<T>, patiently: (first: u
     if (isCancellation(error) || failure?.nonRetryable === true) throw error;
     const { retryAfterMs } = detailsOf(failure);
     if (retryAfterMs !== undefined) {
-      await sleep(Math.min(retryAfterMs, LONGEST_DELAY_MS), { summary: 'the delay that the platform asked for' });
+      const delayMs = Math.min(retryAfterMs, LONGEST_DELAY_MS);
+      if (Date.now() + delayMs > giveUpAtMs) throw error;
+      await sleep(delayMs, { summary: 'the delay that the platform asked for' });
     }
     return patiently(error);
   }

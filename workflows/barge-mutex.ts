@@ -12,6 +12,8 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { z } from 'zod';
+import type { Activities } from '../activities/activities.js';
+import type { ToldSessions } from '../activities/channel-activities.js';
 import type { HolderState } from '../activities/holder-watch.js';
 import {
   applyQueueEvent,
@@ -36,9 +38,8 @@ import type { WorkflowFailureType } from '../domain/errors.js';
 import { describeFaults } from '../domain/input-faults.js';
 import { mutexWorkflowId } from '../domain/identifiers.js';
 import { STATE_QUERY } from '../domain/workflow-contract.js';
-import { atOnceOr } from './activity-failures.js';
 import { Alarm } from './alarm.js';
-import { atOnce, stopDeadHoldersLeg, tellSessionsPatiently, watchHolder } from './channel-activities.js';
+import { atOnce, stopDeadHoldersLeg, tellSessionsWithin, watchHolder } from './channel-activities.js';
 import { describeChannel } from './channel-details.js';
 import { parsed } from './session-input.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
@@ -54,6 +55,9 @@ const UNWATCHED_LOOK_MS = 3_600_000;
 
 /** More notices than that go through the task queue, so that no release has to wait until they are told. */
 const TOLD_AT_ONCE = 4;
+
+/** What a waiter was told whom the last notice did not reach. */
+const NO_POSITION = 0;
 
 /** What a mutex hands to its successor when its history has grown long. */
 interface CarriedQueue {
@@ -236,8 +240,8 @@ class BargeMutex {
       // Repeated, it is for a holder that may speak by now; whether that has died is the watcher's to say.
       const isRepeat = this.#heard === holder.fence;
       this.#heard = holder.fence;
-      const gone = await this.#tell([grant]);
-      if (!isRepeat) for (const requestId of gone) this.#apply({ type: 'gone', requestId });
+      const { requestId } = grant;
+      if (!(await this.#grantIsTold(grant)) && !isRepeat) this.#apply({ type: 'gone', requestId });
     }
   }
 
@@ -251,36 +255,34 @@ class BargeMutex {
     this.#outbox = [];
     for (const { requestId, position } of places) this.#told.set(requestId, position);
     this.#noteMoves();
-    if (notices.length <= TOLD_AT_ONCE) this.#passOver(await this.#tell(notices));
-    else void this.#announce(notices);
+    const left = notices.length > TOLD_AT_ONCE ? notices : await this.#untoldAtOnce(notices);
+    if (left.length > 0) void this.#announce(left);
   }
 
+  async #untoldAtOnce(notices: readonly QueueNotice[]): Promise<readonly QueueNotice[]> {
+    const { gone, untold } = await tell(notices, atOnce.tellSessions);
+    this.#passOver(gone);
+    return notices.filter(({ requestId }) => untold.includes(requestId));
+  }
+
+  /** Through the task queue, while the loop goes on: whoever cannot be told must not keep the channel from others. */
   async #announce(notices: readonly QueueNotice[]): Promise<void> {
     this.#announcing = true;
-    this.#passOver(await this.#toldPatiently(notices));
+    const { gone, untold } = await tell(notices, tellSessionsWithin('10s'));
+    if (untold.length > 0) log.warn('channel.notices-lost', { ...this.#logFields(), notices: untold.length });
+    // Told once more with those who move up.
+    for (const requestId of untold) if (this.#told.has(requestId)) this.#told.set(requestId, NO_POSITION);
     this.#announcing = false;
     this.#hasNews = true;
+    this.#passOver(gone);
+    this.#noteMoves();
   }
 
-  /** The requests whose sessions are gone. */
-  async #tell(notices: readonly QueueNotice[]): Promise<readonly string[]> {
-    return atOnceOr(
-      () => atOnce.tellSessions(notices),
-      () => this.#toldPatiently(notices),
-    );
-  }
-
-  /** The requests whose sessions are gone; a grant that could not be told for a minute goes to the next in line as well. */
-  async #toldPatiently(notices: readonly QueueNotice[]): Promise<readonly string[]> {
-    try {
-      return await tellSessionsPatiently(notices);
-    } catch (error) {
-      if (!(error instanceof ActivityFailure)) throw error;
-      log.warn('channel.notices-lost', { ...this.#logFields(), notices: notices.length });
-      for (const { kind, requestId } of notices) if (kind === 'queued') this.#told.delete(requestId);
-      this.#noteMoves();
-      return notices.filter(({ kind }) => kind === 'granted').map(({ requestId }) => requestId);
-    }
+  /** Whether the session can have its grant: it still runs, and could be told within a minute. */
+  async #grantIsTold(grant: QueueNotice): Promise<boolean> {
+    const first = await tell([grant], atOnce.tellSessions);
+    const { gone, untold } = first.untold.length === 0 ? first : await tell([grant], tellSessionsWithin('1 minute'));
+    return gone.length === 0 && untold.length === 0;
   }
 
   /** Those in line; who has the channel by now is told so, or watched. */
@@ -388,6 +390,16 @@ class BargeMutex {
 
   #logFields(): Record<string, unknown> {
     return { interactionId: this.#input.interactionId };
+  }
+}
+
+/** Tells as many as can be told; nobody, if the activity fails as a whole. */
+async function tell(notices: readonly QueueNotice[], carry: Activities['tellSessions']): Promise<ToldSessions> {
+  try {
+    return await carry(notices);
+  } catch (error) {
+    if (!(error instanceof ActivityFailure)) throw error;
+    return { gone: [], untold: notices.map(({ requestId }) => requestId) };
   }
 }
 

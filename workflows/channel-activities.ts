@@ -3,36 +3,49 @@ import type { Activities } from '../activities/activities.js';
 import type { WatchActivities } from '../activities/holder-watch.js';
 import { watchQueue } from '../domain/channel.js';
 
-type ToMutex = Pick<Activities, 'requestChannel' | 'releaseChannel' | 'reportBlocked'>;
+type ToMutex = Pick<Activities, 'requestChannel' | 'releaseChannel'>;
 type ToSessions = Pick<Activities, 'tellSessions'>;
 
 /**
  * Messages between sessions and the mutex. They go to Temporal itself and take some 3 ms, so the first try is in the
  * workflow task: no round trip through the task queue, and one event instead of the five of a signal between workflows.
  */
-export const atOnce = proxyLocalActivities<ToMutex & ToSessions & Pick<Activities, 'lookAtHolder'>>({
+export const atOnce = proxyLocalActivities<ToMutex & ToSessions & Pick<Activities, 'reportBlocked' | 'lookAtHolder'>>({
   startToCloseTimeout: '2s',
   scheduleToCloseTimeout: '3s',
   retry: { maximumAttempts: 1 },
 });
 
+/** For as long as the session would wait. */
+export function requestChannelWithin(limitMs: number): Activities['requestChannel'] {
+  return proxyActivities<Pick<Activities, 'requestChannel'>>({
+    startToCloseTimeout: '10s',
+    scheduleToCloseTimeout: limitMs,
+    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    summary: 'ask the mutex for the exclusive channel',
+  }).requestChannel;
+}
+
 /** Tried for as long as a session can live: a release that is lost would lock the channel. */
-export const patiently = proxyActivities<ToMutex>({
+export const { releaseChannel: releaseChannelPatiently } = proxyActivities<Pick<Activities, 'releaseChannel'>>({
   startToCloseTimeout: '10s',
   scheduleToCloseTimeout: '48 hours',
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
-  summary: 'tell the mutex of the exclusive channel',
+  summary: 'give the exclusive channel back',
 });
 
 /** Not for ever: a session that cannot be told must not hold up the others. */
-export const { tellSessions: tellSessionsPatiently } = proxyActivities<ToSessions>({
-  startToCloseTimeout: '20s',
-  scheduleToCloseTimeout: '1 minute',
-  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
-  cancellationType: ActivityCancellationType.TRY_CANCEL,
-  summary: 'tell who waits for the exclusive channel',
-});
+export function tellSessionsWithin(limit: '10s' | '1 minute'): Activities['tellSessions'] {
+  return proxyActivities<ToSessions>({
+    startToCloseTimeout: '20s',
+    scheduleToCloseTimeout: limit,
+    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
+    cancellationType: ActivityCancellationType.TRY_CANCEL,
+    summary: 'tell who waits for the exclusive channel',
+  }).tellSessions;
+}
 
 /** Lasts as long as somebody waits; a watcher whose worker has died is replaced after the heartbeat timeout. */
 export function watchHolder(

@@ -1,4 +1,12 @@
-import { ActivityFailure, CancellationScope, log, uuid4, workflowInfo } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+  log,
+  uuid4,
+  workflowInfo,
+} from '@temporalio/workflow';
 import type { z } from 'zod';
 import {
   CHANNEL_EXPIRED,
@@ -8,13 +16,21 @@ import {
   channelGranted,
   channelQueued,
 } from '../domain/channel.js';
-import type { ChannelExpired, ChannelGranted, ChannelQueued } from '../domain/channel.js';
-import { atOnceOr } from './activity-failures.js';
-import { atOnce, patiently } from './channel-activities.js';
+import type {
+  ChannelAnswer,
+  ChannelExpired,
+  ChannelGranted,
+  ChannelQueued,
+  ChannelRequest,
+} from '../domain/channel.js';
+import { atOnce, releaseChannelPatiently, requestChannelWithin } from './channel-activities.js';
 import type { HandledSignal } from './signals-in-order.js';
 
-/** How much longer than its time a session waits to be told that it is over, ms: the mutex may have to recover first. */
-const GRACE_MS = 15_000;
+/** How much longer than its time a session waits to be told that it is over, ms: the mutex may have been terminated. */
+const GRACE_MS = 2_000;
+
+/** How long a session that ends goes on telling the mutex, ms; after that the watcher finds out. */
+const LAST_WORD_MS = 30_000;
 
 /** A session's turn on the exclusive channel, from its request until it gives the channel back. */
 export interface Turn {
@@ -39,6 +55,8 @@ export class ExclusiveChannel {
   #turn: Turn | undefined;
   #strays: ChannelGranted[] = [];
   #hasNews = false;
+  /** Releases that are on their way through the task queue. */
+  #owed = 0;
 
   constructor(interactionId: string, turn: Turn | undefined) {
     this.#interactionId = interactionId;
@@ -75,6 +93,20 @@ export class ExclusiveChannel {
     return position === undefined || expiresAtMs === undefined ? undefined : { position, expiresAtMs };
   }
 
+  /**
+   * By when a command that had to wait has to be carried out, ms since the epoch; `undefined` for one that got the channel
+   * at once, and for its holder.
+   */
+  get waitEndsMs(): number | undefined {
+    const { position, isBlocked = false, expiresAtMs } = this.#turn ?? {};
+    return position === undefined && !isBlocked ? undefined : expiresAtMs;
+  }
+
+  /** Whether the mutex has still to hear of a release. */
+  get owesRelease(): boolean {
+    return this.#owed > 0;
+  }
+
   get hasNews(): boolean {
     return this.#hasNews;
   }
@@ -108,10 +140,25 @@ export class ExclusiveChannel {
     this.#turn = { requestId, expiresAtMs: Date.now() + waitMs };
     this.#strays = [];
     const request = { requestId, sessionId, runId, currentRunId, monitorSessionId, askedAtMs: Date.now(), waitMs };
-    const answer = await atOnceOr(
-      () => atOnce.requestChannel(this.#interactionId, request),
-      () => patiently.requestChannel(this.#interactionId, request),
-    );
+    try {
+      this.#answered(requestId, await atOnce.requestChannel(this.#interactionId, request));
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      void this.#askPatiently(request);
+    }
+  }
+
+  /** Nobody waits for this: whatever comes of it is news. */
+  async #askPatiently(request: ChannelRequest): Promise<void> {
+    try {
+      this.#answered(request.requestId, await requestChannelWithin(request.waitMs)(this.#interactionId, request));
+    } catch (error) {
+      if (!(error instanceof ActivityFailure) && !isCancellation(error)) throw error;
+      log.warn('channel.request-lost', { interactionId: this.#interactionId, requestId: request.requestId });
+    }
+  }
+
+  #answered(requestId: string, answer: ChannelAnswer | null): void {
     switch (answer?.kind) {
       case 'granted':
         return this.#granted({ requestId, ...answer });
@@ -124,8 +171,8 @@ export class ExclusiveChannel {
   }
 
   /**
-   * Leaves the line, or gives back the channel and every stray grant. Never fails: who cannot tell the mutex is found out
-   * by its watcher.
+   * Leaves the line, or gives back the channel and every stray grant. Where the mutex cannot be told at once, that goes on
+   * by itself.
    */
   async release(): Promise<void> {
     const turns = [...this.#strays, ...(this.#turn === undefined ? [] : [this.#turn])];
@@ -134,6 +181,11 @@ export class ExclusiveChannel {
     for (const { requestId, fence } of turns) {
       await this.#sendRelease({ requestId, ...(fence === undefined ? {} : { fence }) });
     }
+  }
+
+  /** Waits until the mutex has heard of every release, but not for ever. */
+  async lastWord(): Promise<void> {
+    if (this.owesRelease) await condition(() => !this.owesRelease, LAST_WORD_MS, { summary: 'tell the mutex' });
   }
 
   /** The command that waited has its outcome, and the channel is kept; the next one has a time of its own. */
@@ -149,10 +201,13 @@ export class ExclusiveChannel {
     this.#turn = { ...this.#turn, isBlocked: blocked };
     const { requestId, fence } = this.#turn;
     if (fence === undefined) return;
-    await atOnceOr(
-      () => atOnce.reportBlocked(this.#interactionId, { requestId, fence, blocked }),
-      () => patiently.reportBlocked(this.#interactionId, { requestId, fence, blocked }),
-    );
+    try {
+      await atOnce.reportBlocked(this.#interactionId, { requestId, fence, blocked });
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      // Only the positions of those behind depend on it.
+      log.warn('channel.report-lost', { interactionId: this.#interactionId, requestId, blocked });
+    }
   }
 
   /** What the mutex says. */
@@ -221,14 +276,23 @@ export class ExclusiveChannel {
   async #sendRelease(release: { readonly requestId: string; readonly fence?: number }): Promise<void> {
     await CancellationScope.nonCancellable(async () => {
       try {
-        await atOnceOr(
-          () => atOnce.releaseChannel(this.#interactionId, release),
-          () => patiently.releaseChannel(this.#interactionId, release),
-        );
+        await atOnce.releaseChannel(this.#interactionId, release);
       } catch (error) {
         if (!(error instanceof ActivityFailure)) throw error;
-        log.warn('channel.release-lost', { interactionId: this.#interactionId, ...release });
+        void this.#sendReleasePatiently(release);
       }
     });
+  }
+
+  async #sendReleasePatiently(release: { readonly requestId: string; readonly fence?: number }): Promise<void> {
+    this.#owed += 1;
+    try {
+      await releaseChannelPatiently(this.#interactionId, release);
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error;
+      log.warn('channel.release-lost', { interactionId: this.#interactionId, ...release });
+    } finally {
+      this.#owed -= 1;
+    }
   }
 }

@@ -29,8 +29,9 @@ import type { CommandOutcome, SessionReport, StartProgress } from '../domain/wor
 import { applicationFailure, atOnceOr } from './activity-failures.js';
 import { ExclusiveChannel } from './exclusive-channel.js';
 import type { Turn } from './exclusive-channel.js';
+import { endReasonOf } from './leg-modes.js';
 import { makeLeg } from './make-leg.js';
-import { endReasonOf, ModeChanges } from './mode-changes.js';
+import { ModeChanges } from './mode-changes.js';
 import { announcements } from './session-announcements.js';
 import { confirmLegWithin, quickly, readSettings, stopLegPatiently } from './session-activities.js';
 import { parsed, parseInput } from './session-input.js';
@@ -174,6 +175,7 @@ class MonitoringSession {
   }
 
   async #awaitCommand({ commandId, waitMs }: AwaitCommandInput): Promise<CommandOutcome> {
+    this.#inbox.heard();
     const command = () => {
       const found = findCommand(this.#record, commandId);
       if (found === undefined) {
@@ -202,16 +204,16 @@ class MonitoringSession {
       if (this.#isLive()) await this.#confirm(settings);
     }
     while (this.#isLive()) {
-      if (this.#modes.isDue) {
-        await this.#modes.doNext(settings.bargeWaitSeconds * 1_000);
-      } else if (this.#mayContinueAsNew) {
+      if (this.#mayContinueAsNew && this.#modes.canBeCarried) {
         const memo = SessionMirror.memo(this.#record, this.#start);
         const continueAsNew = makeContinueAsNewFunc<typeof monitoringSession>({ memo });
         await continueAsNew(this.#input, { record: this.#record, settings, endsAtMs, turn: this.#channel.turn });
+      } else if (this.#modes.isDue) {
+        await this.#modes.doNext(settings.bargeWaitSeconds * 1_000);
       } else {
         this.#modes.rest();
         // Bounded by `#endAt`.
-        await condition(() => this.#modes.isDue || this.#mayContinueAsNew);
+        await condition(() => this.#modes.isDue || (this.#mayContinueAsNew && this.#modes.canBeCarried));
       }
     }
   }
@@ -279,6 +281,8 @@ class MonitoringSession {
     const leg = await this.#stopLeg();
     await givenUp;
     await this.#channel.release();
+    if (this.#channel.owesRelease) this.#publish();
+    await this.#channel.lastWord();
     this.#apply({ type: 'session.ended', at: now(), leg });
     this.#publish();
     // Every command has its outcome now, so these answer at once.

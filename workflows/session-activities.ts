@@ -48,13 +48,15 @@ export const quickly = proxyLocalActivities<Pick<Activities, 'changeMode' | 'sto
 });
 
 /** A mode change that did not go through at once: as long as a supervisor may still want it. Two calls an attempt. */
-export const { changeMode: changeModePatiently } = proxyActivities<Pick<Activities, 'changeMode'>>({
-  startToCloseTimeout: '20s',
-  scheduleToCloseTimeout: '30s',
-  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '3s' },
-  cancellationType: AT_ONCE,
-  summary: 'change the mode',
-});
+export function changeModeWithin(limitMs: number): Activities['changeMode'] {
+  return proxyActivities<Pick<Activities, 'changeMode'>>({
+    startToCloseTimeout: '20s',
+    scheduleToCloseTimeout: Math.max(1, limitMs),
+    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '3s' },
+    cancellationType: AT_ONCE,
+    summary: 'change the mode',
+  }).changeMode;
+}
 
 /** A leg that may speak without its session's will, or right, is silenced however long the platform is away. */
 export const { changeMode: silencePatiently } = proxyActivities<Pick<Activities, 'changeMode'>>({

@@ -18,6 +18,8 @@ export interface Inbox {
    * follows from it must not depend on the task. A message is in the same task both times.
    */
   readonly isHistoryLong: boolean;
+  /** Of a message that does not come through {@link handleSignalsInOrder}. */
+  heard(): void;
 }
 
 /**
@@ -27,10 +29,13 @@ export interface Inbox {
  */
 export function handleSignalsInOrder(signals: readonly HandledSignal[]): Inbox {
   let isHistoryLong = false;
+  const heard = (): void => {
+    isHistoryLong = workflowInfo().continueAsNewSuggested;
+  };
   const taking =
     <Answer>(take: (message: unknown) => Answer) =>
     (message: unknown): Answer => {
-      isHistoryLong = workflowInfo().continueAsNewSuggested;
+      heard();
       return take(message);
     };
   const byName = new Map(signals.map(({ name, handle }) => [name, taking(handle)]));
@@ -44,5 +49,6 @@ export function handleSignalsInOrder(signals: readonly HandledSignal[]): Inbox {
     get isHistoryLong() {
       return isHistoryLong;
     },
+    heard,
   };
 }

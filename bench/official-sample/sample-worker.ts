@@ -1,8 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, Worker } from '@temporalio/worker';
 import { createActivities } from '../../activities/activities.js';
-import type { MonitorMode } from '../../domain/session.js';
-import type { Leg } from '../../platform/telephony-platform.js';
 import { SHUTDOWN_GRACE_MS } from '../../worker/session-worker.js';
 import { WORKFLOW_SETTINGS } from '../workers.js';
 import { NAMESPACE } from '../world.js';
@@ -23,7 +21,7 @@ export async function createSampleWorker({ connection, platforms }: World): Prom
       workflowsPath: fileURLToPath(new URL('./workflows.js', import.meta.url)),
       logger: QUIET,
     }),
-    activities: { changeMode: (leg: Leg, mode: MonitorMode) => legs.changeMode(leg, mode), ...createLockActivities() },
+    activities: { changeMode: legs.changeMode.bind(legs), ...createLockActivities() },
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
   });
 }

@@ -63,6 +63,6 @@ export async function speaker({ leg, lockWorkflowId, lockTimeoutMs }: SpeakerInp
 }
 
 async function putInto(mode: MonitorMode, leg: Leg): Promise<void> {
-  const { kind } = await changeMode(leg, mode);
+  const { kind } = await changeMode(leg, mode, false);
   if (kind !== 'applied') throw ApplicationFailure.nonRetryable(`${mode}: expected "applied", got "${kind}"`);
 }
