@@ -1,4 +1,11 @@
-import { ActivityFailure, ApplicationFailure, isCancellation, sleep, TimeoutFailure } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  isCancellation,
+  sleep,
+  TemporalFailure,
+  TimeoutFailure,
+} from '@temporalio/workflow';
 import { z } from 'zod';
 import type { PlatformFailureDetails } from '../activities/platform-failure.js';
 import type { ActivityFailureType } from '../domain/errors.js';
@@ -64,6 +71,11 @@ export function mayTakeEffect(error: unknown): boolean {
   ];
   const failure = applicationFailure(error);
   return failure === undefined || !harmless.some((type) => type === failure.type);
+}
+
+/** Whether an activity failed. A local one fails with what it reported itself, which Temporal doesn't wrap. */
+export function isActivityFailure(error: unknown): boolean {
+  return error instanceof TemporalFailure && !isCancellation(error);
 }
 
 /** The failure that an activity itself reported, from inside Temporal's wrapping. */

@@ -1,5 +1,4 @@
 import {
-  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   condition,
@@ -38,6 +37,7 @@ import type { WorkflowFailureType } from '../domain/errors.js';
 import { describeFaults } from '../domain/input-faults.js';
 import { mutexWorkflowId } from '../domain/identifiers.js';
 import { STATE_QUERY } from '../domain/workflow-contract.js';
+import { isActivityFailure } from './activity-failures.js';
 import { Alarm } from './alarm.js';
 import { atOnce, stopDeadHoldersLeg, tellSessionsWithin, watchHolder } from './channel-activities.js';
 import { describeChannel } from './channel-details.js';
@@ -324,7 +324,7 @@ class BargeMutex {
     try {
       await this.#heed(holder, await atOnce.lookAtHolder(holder));
     } catch (error) {
-      if (!(error instanceof ActivityFailure)) throw error;
+      if (!isActivityFailure(error)) throw error;
     }
   }
 
@@ -341,7 +341,7 @@ class BargeMutex {
         try {
           await stopDeadHoldersLeg({ interactionId: this.#input.interactionId, monitorSessionId });
         } catch (error) {
-          if (isCancellation(error) || !(error instanceof ActivityFailure)) throw error;
+          if (!isActivityFailure(error)) throw error;
           log.warn('channel.leg-not-stopped', { ...this.#logFields(), sessionId, monitorSessionId });
         }
         return this.#apply({ type: 'gone', requestId });
@@ -398,7 +398,7 @@ async function tell(notices: readonly QueueNotice[], carry: Activities['tellSess
   try {
     return await carry(notices);
   } catch (error) {
-    if (!(error instanceof ActivityFailure)) throw error;
+    if (!isActivityFailure(error)) throw error;
     return { gone: [], untold: notices.map(({ requestId }) => requestId) };
   }
 }

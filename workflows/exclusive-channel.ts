@@ -1,12 +1,4 @@
-import {
-  ActivityFailure,
-  CancellationScope,
-  condition,
-  isCancellation,
-  log,
-  uuid4,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, log, uuid4, workflowInfo } from '@temporalio/workflow';
 import type { z } from 'zod';
 import {
   CHANNEL_EXPIRED,
@@ -23,6 +15,7 @@ import type {
   ChannelQueued,
   ChannelRequest,
 } from '../domain/channel.js';
+import { isActivityFailure } from './activity-failures.js';
 import { atOnce, releaseChannelPatiently, requestChannelWithin } from './channel-activities.js';
 import type { HandledSignal } from './signals-in-order.js';
 
@@ -153,7 +146,7 @@ export class ExclusiveChannel {
     try {
       this.#answered(request.requestId, await requestChannelWithin(request.waitMs)(this.#interactionId, request));
     } catch (error) {
-      if (!(error instanceof ActivityFailure) && !isCancellation(error)) throw error;
+      if (!isActivityFailure(error) && !isCancellation(error)) throw error;
       log.warn('channel.request-lost', { interactionId: this.#interactionId, requestId: request.requestId });
     }
   }
@@ -278,7 +271,7 @@ export class ExclusiveChannel {
       try {
         await atOnce.releaseChannel(this.#interactionId, release);
       } catch (error) {
-        if (!(error instanceof ActivityFailure)) throw error;
+        if (!isActivityFailure(error)) throw error;
         void this.#sendReleasePatiently(release);
       }
     });
@@ -289,7 +282,7 @@ export class ExclusiveChannel {
     try {
       await releaseChannelPatiently(this.#interactionId, release);
     } catch (error) {
-      if (!(error instanceof ActivityFailure)) throw error;
+      if (!isActivityFailure(error)) throw error;
       log.warn('channel.release-lost', { interactionId: this.#interactionId, ...release });
     } finally {
       this.#owed -= 1;

@@ -1,5 +1,4 @@
 import {
-  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
@@ -26,7 +25,7 @@ import { sessionSnapshot } from '../domain/session.js';
 import type { EndReason } from '../domain/session.js';
 import { INTERACTION_ENDED_SIGNAL, MONITOR_STATUS_SIGNAL, SESSION_MEMO } from '../domain/workflow-contract.js';
 import type { CommandOutcome, SessionReport, StartProgress } from '../domain/workflow-contract.js';
-import { applicationFailure, atOnceOr } from './activity-failures.js';
+import { applicationFailure, atOnceOr, isActivityFailure } from './activity-failures.js';
 import { ExclusiveChannel } from './exclusive-channel.js';
 import type { Turn } from './exclusive-channel.js';
 import { endReasonOf } from './leg-modes.js';
@@ -301,7 +300,7 @@ class MonitoringSession {
         },
       );
     } catch (error) {
-      if (!(error instanceof ActivityFailure)) throw error;
+      if (!isActivityFailure(error)) throw error;
       return 'unreachable';
     }
   }

@@ -52,7 +52,8 @@ export function changeModeWithin(limitMs: number): Activities['changeMode'] {
   return proxyActivities<Pick<Activities, 'changeMode'>>({
     startToCloseTimeout: '20s',
     scheduleToCloseTimeout: Math.max(1, limitMs),
-    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '3s' },
+    // Closer together the shorter the time, which is over as soon as none of them fits into it.
+    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: limitMs < 10_000 ? '1s' : '3s' },
     cancellationType: AT_ONCE,
     summary: 'change the mode',
   }).changeMode;

@@ -234,6 +234,50 @@ test('a holder that is reset to before its barge, and not told to barge again, l
   expect(legsGone(world, interactionId)).toBe(2);
 });
 
+test('a holder that is reset and told to be silent at once falls silent before anybody else speaks', async () => {
+  const interactionId = world.interaction();
+  const anna = await world.start({ interactionId, supervisorId: 'anna' });
+  const ben = await world.start({ interactionId, supervisorId: 'ben' });
+  for (const session of [anna, ben]) await reached(session, 'SILENT');
+  await anna.signal('barge', { commandId: 'a' });
+  await settled(anna, 'a');
+  await ben.signal('barge', { commandId: 'b' });
+  await until('ben is next', async () => (await memoOf(ben)).waiting?.position === 1);
+  // Slow, so that the repeated grant and the silent are both there before the first look is over.
+  const slow = world.simulator.controls.addFault({
+    match: { action: 'state', interactionId },
+    effect: { kind: 'delay', ms: 1_200, before: 'answer' },
+    times: 1_000,
+  });
+  const again = await resetToBeginning(anna, SIGNALS_ARE_NOT_REPEATED);
+  await again.signal('silent', { commandId: 's' });
+  expect(await settled(again, 's', 30_000)).toMatchObject({ status: 'applied' });
+  world.simulator.controls.removeFault(slow);
+  expect(await settled(ben, 'b', 30_000)).toMatchObject({ status: 'applied' });
+  expect((await reportOf(ben)).history.filter((entry) => 'conflictingMonitorSessionId' in entry)).toEqual([]);
+  for (const session of [again, ben]) {
+    await session.signal('stop');
+    await session.result();
+  }
+  expect(legsGone(world, interactionId)).toBe(2);
+}, 90_000);
+
+test('a session that is only asked for outcomes continues as new, too', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'paula' });
+  await reached(session, 'SILENT');
+  await session.signal('silent', { commandId: 's' });
+  await settled(session, 's');
+  const { runId } = await session.describe();
+  const handle = temporal.client.workflow.getHandle<typeof monitoringSession>(session.workflowId);
+  await until('another run', async () => {
+    await handle.executeUpdate('awaitCommand', { args: [{ commandId: 's', waitMs: 0 }] });
+    return (await handle.describe()).runId !== runId;
+  });
+  await handle.signal('stop');
+  await handle.result();
+});
+
 test('a waiter that is reset keeps its place', async () => {
   const interactionId = world.interaction();
   const sessions = await Promise.all(
