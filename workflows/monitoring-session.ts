@@ -141,7 +141,11 @@ class MonitoringSession {
     setHandler(stateQuery, () => this.#report(), {
       description: 'The session, its commands with their outcomes, and its audit trail.',
     });
-    setHandler(awaitCommandUpdate, (input) => this.#awaitCommand(input), {
+    const awaitCommand = (input: AwaitCommandInput): Promise<CommandOutcome> => {
+      inbox.heard();
+      return this.#awaitCommand(input);
+    };
+    setHandler(awaitCommandUpdate, awaitCommand, {
       description: 'Wait for the outcome of {commandId}, at most {waitMs}.',
       validator: (input) => {
         const { commandId } = parsed(awaitCommandInput, input);
@@ -174,7 +178,6 @@ class MonitoringSession {
   }
 
   async #awaitCommand({ commandId, waitMs }: AwaitCommandInput): Promise<CommandOutcome> {
-    this.#inbox.heard();
     const command = () => {
       const found = findCommand(this.#record, commandId);
       if (found === undefined) {
