@@ -262,6 +262,18 @@ test('a holder that is reset and told to be silent at once falls silent before a
   expect(legsGone(world, interactionId)).toBe(2);
 }, 90_000);
 
+test('an update that was there before the session’s first task is answered', async () => {
+  const interactionId = world.interaction();
+  await world.stopWorker();
+  const { workflowId } = await world.start({ interactionId, supervisorId: 'quinn' });
+  const session = temporal.client.workflow.getHandle<typeof monitoringSession>(workflowId);
+  const outcome = session.executeUpdate('awaitCommand', { args: [{ commandId: '~start', waitMs: 20_000 }] });
+  await world.startWorker();
+  expect(await outcome).toMatchObject({ command: { status: 'applied' } });
+  await session.signal('stop');
+  await session.result();
+});
+
 test('a session that is only asked for outcomes continues as new, too', async () => {
   const interactionId = world.interaction();
   const session = await world.start({ interactionId, supervisorId: 'paula' });
