@@ -115,6 +115,7 @@ export class ModeChanges {
     for (let round = 0; ; round += 1) {
       const untilMs = this.#channel.waitEndsMs;
       const isBetter = (): boolean => untilMs !== undefined && this.#newerThan(command);
+      if (isBetter() && (await this.#overtaken(command))) return;
       const result = await this.#change(command, { untilMs, isBetter });
       if (result.kind === 'called-off') await this.#overtaken(command);
       if (result.kind === 'too-late') await this.#expire(command);
