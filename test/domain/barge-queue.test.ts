@@ -323,3 +323,10 @@ test('the next expiry is that of whoever waits for the shortest', () => {
   expect(nextExpiryMs(after().queue)).toBeUndefined();
   expect(nextExpiryMs(after(asked('a'), asked('b', 7), asked('c', 9)).queue)).toBe(7 + WAIT_MS);
 });
+
+test('a wait is over at its very end, and then nobody is let through', () => {
+  const inLine = [asked('holder'), asked('waiter', 5)];
+  expect(after(...inLine, tick(WAIT_MS + 4)).queue.waiting).toHaveLength(1);
+  expect(after(...inLine, tick(WAIT_MS + 5)).queue.waiting).toHaveLength(0);
+  expect(after(...inLine, released('holder', WAIT_MS + 5)).queue.holder).toBeNull();
+});
