@@ -48,8 +48,8 @@ export class ExclusiveChannel {
   #turn: Turn | undefined;
   #strays: ChannelGranted[] = [];
   #hasNews = false;
-  /** Releases that are on their way through the task queue. */
-  #owed = 0;
+  /** Requests and releases that are on their way through the task queue. */
+  #underWay = 0;
 
   constructor(interactionId: string, turn: Turn | undefined) {
     this.#interactionId = interactionId;
@@ -95,9 +95,9 @@ export class ExclusiveChannel {
     return position === undefined && !isBlocked ? undefined : expiresAtMs;
   }
 
-  /** Whether the mutex has still to hear of a release. */
-  get owesRelease(): boolean {
-    return this.#owed > 0;
+  /** Whether the mutex has still to hear of a request or a release. */
+  get isSending(): boolean {
+    return this.#underWay > 0;
   }
 
   get hasNews(): boolean {
@@ -143,11 +143,14 @@ export class ExclusiveChannel {
 
   /** Nobody waits for this: whatever comes of it is news. */
   async #askPatiently(request: ChannelRequest): Promise<void> {
+    this.#underWay += 1;
     try {
       this.#answered(request.requestId, await requestChannelWithin(request.waitMs)(this.#interactionId, request));
     } catch (error) {
       if (!isActivityFailure(error) && !isCancellation(error)) throw error;
       log.warn('channel.request-lost', { interactionId: this.#interactionId, requestId: request.requestId });
+    } finally {
+      this.#underWay -= 1;
     }
   }
 
@@ -178,7 +181,7 @@ export class ExclusiveChannel {
 
   /** Waits until the mutex has heard of every release, but not for ever. */
   async lastWord(): Promise<void> {
-    if (this.owesRelease) await condition(() => !this.owesRelease, LAST_WORD_MS, { summary: 'tell the mutex' });
+    if (this.isSending) await condition(() => !this.isSending, LAST_WORD_MS, { summary: 'tell the mutex' });
   }
 
   /** The command that waited has its outcome, and the channel is kept; the next one has a time of its own. */
@@ -278,14 +281,14 @@ export class ExclusiveChannel {
   }
 
   async #sendReleasePatiently(release: { readonly requestId: string; readonly fence?: number }): Promise<void> {
-    this.#owed += 1;
+    this.#underWay += 1;
     try {
       await releaseChannelPatiently(this.#interactionId, release);
     } catch (error) {
       if (!isActivityFailure(error)) throw error;
       log.warn('channel.release-lost', { interactionId: this.#interactionId, ...release });
     } finally {
-      this.#owed -= 1;
+      this.#underWay -= 1;
     }
   }
 }

@@ -84,7 +84,7 @@ export class ModeChanges {
       this.#leg.inDoubtUntilMs === undefined &&
       !this.#leg.mayStillSpeak &&
       !this.#channel.hasStrayGrant &&
-      !this.#channel.owesRelease
+      !this.#channel.isSending
     );
   }
 

@@ -283,7 +283,7 @@ class MonitoringSession {
     const leg = await this.#stopLeg();
     await givenUp;
     await this.#channel.release();
-    if (this.#channel.owesRelease) this.#publish();
+    if (this.#channel.isSending) this.#publish();
     await this.#channel.lastWord();
     this.#apply({ type: 'session.ended', at: now(), leg });
     this.#publish();
