@@ -204,7 +204,9 @@ describe('the traps of a lock in a workflow', () => {
     await anna.signal('whisper', { commandId: 'next' });
     expect(await settled(anna, 'next')).toMatchObject({ status: 'applied' });
     expect((await channelOf(world, interactionId)).holder).toEqual(held);
+    // Her release has to bear the fence that she was granted.
     await stopped(anna);
+    await closed(interactionId);
   });
 
   test('a message that makes no sense is ignored by both sides', async () => {
@@ -271,7 +273,9 @@ test('continue-as-new keeps the holder, the line and what is over, and nobody ca
   const anna = await holder(interactionId, 'anna');
   const { runId } = await mutexOf(interactionId).describe();
   const waiting = await Promise.all(['ben', 'cora'].map((supervisorId) => listener(interactionId, supervisorId)));
-  const over = await requestOf(waiting[0]!, 'over');
+  // Of somebody who asks for nothing else, so that only the memory of it keeps the repeat out.
+  const dora = await listener(interactionId, 'dora');
+  const over = await requestOf(dora, 'over');
   await mutexOf(interactionId).signal('requestChannel', over);
   await mutexOf(interactionId).signal('releaseChannel', { requestId: over.requestId });
   for (const [index, session] of waiting.entries()) {
@@ -288,7 +292,7 @@ test('continue-as-new keeps the holder, the line and what is over, and nobody ca
   });
   await mutexOf(interactionId).signal('requestChannel', over);
   expect(await channelOf(world, interactionId)).toEqual(before);
-  await stopped(anna, ...waiting);
+  await stopped(anna, ...waiting, dora);
   await closed(interactionId);
 });
 

@@ -5,7 +5,7 @@ import { mutexWorkflowId } from '../../domain/identifiers.js';
 import type { LegLife } from '../../simulator/ledger.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
-import { asked, channelOf, memoOf, reached, settled } from '../support/sessions.js';
+import { asked, channelOf, memoOf, reached, reportOf, settled } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 const WAIT_SECONDS = 4;
@@ -97,6 +97,29 @@ test('a command that waited and is tried in vain gives way to silent at once', a
   expect(await settled(anna, 'a')).toMatchObject({ status: 'cancelled', reason: 'silent' });
   world.simulator.controls.removeFault(fault);
   await stopped(anna);
+});
+
+test('a barge whose answers were all lost is silenced before the channel is passed on', async () => {
+  const interactionId = world.interaction();
+  const [anna, ben] = [await listener(interactionId, 'anna'), await listener(interactionId, 'ben')];
+  const outside = world.simulator.controls.outsideLeg({ interactionId });
+  await anna.signal('barge', { commandId: 'a' });
+  const expiresAtMs = await inLine(anna, 1);
+  const fault = world.simulator.controls.addFault({
+    match: { action: 'barge', monitorSessionId: (await legOf(anna)).monitorSessionId },
+    effect: { kind: 'hang', execute: true, forMs: 200 },
+    times: 10_000,
+  });
+  world.simulator.controls.releaseOutsideLeg(outside);
+  await until('it speaks', async () => (await legOf(anna)).modes.some(({ mode }) => mode === 'barge'));
+  await until('half of the time is over', () => Date.now() > expiresAtMs - (WAIT_SECONDS * 1_000) / 2);
+  await ben.signal('barge', { commandId: 'b' });
+  expect((await settled(anna, 'a')).status).toBe('expired');
+  expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+  // Let past too early, ben would have met anna’s leg on the platform.
+  expect((await reportOf(ben)).history.filter((entry) => 'conflictingMonitorSessionId' in entry)).toEqual([]);
+  world.simulator.controls.removeFault(fault);
+  await stopped(anna, ben);
 });
 
 test('a barge that takes effect after another try was refused is noticed and silenced', async () => {
