@@ -15,6 +15,7 @@ import type {
  * - At most one holder; a grant is given the moment the channel is free.
  * - One place for each session: who asks again (after a reset) keeps it, and whom they asked before does not count.
  * - A request that is over stays over, however late or often it is repeated.
+ * - Only the session that asked can give back or withdraw: another one under the same id does not know its leg.
  */
 export interface BargeQueue {
   readonly holder: Holder | null;
@@ -81,9 +82,11 @@ export function applyQueueEvent(queue: BargeQueue, event: QueueEvent): QueueStep
     case 'requested':
       return requested(queue, event.request, atMs);
     case 'released': {
-      const { requestId, fence } = event;
+      const { requestId, runId, fence } = event;
+      const place = placesOf(queue).find((one) => one.requestId === requestId);
       const isStale = queue.holder?.requestId === requestId && fence !== undefined && fence < queue.holder.fence;
-      return isStale ? { queue, notices: [] } : withdrawn(queue, requestId, atMs);
+      const isAnothers = place !== undefined && place.runId !== runId;
+      return isStale || isAnothers ? { queue, notices: [] } : withdrawn(queue, requestId, atMs);
     }
     case 'gone':
       return withdrawn(queue, event.requestId, atMs);
@@ -106,6 +109,11 @@ export function applyQueueEvent(queue: BargeQueue, event: QueueEvent): QueueStep
 /** A waiter's place: 1 = next. Behind a holder that the platform blocks, who is next is the holder. */
 export function positionOf(queue: BargeQueue, index: number): number {
   return index + (queue.holder?.blocked === true ? 2 : 1);
+}
+
+/** Who has the channel, if anybody, and who waits for it, in this order. */
+export function placesOf({ holder, waiting }: BargeQueue): readonly Waiter[] {
+  return holder === null ? waiting : [holder, ...waiting];
 }
 
 /** Neither held nor wanted. */

@@ -41,6 +41,8 @@ export type ChannelAnswer = z.infer<typeof channelAnswer>;
 /** Session → mutex, signal `releaseChannel`: I no longer wait, and my leg does not speak. */
 export const channelRelease = z.object({
   requestId,
+  /** The first run of the session that says so. Another one than asked, under the same id, cannot speak for its leg. */
+  runId,
   /** Of the grant that is given back; a lower one than the current grant's is stale. */
   fence: z.number().optional(),
 });

@@ -19,10 +19,11 @@ import {
   isIdle,
   newBargeQueue,
   nextExpiryMs,
+  placesOf,
   positionOf,
   untoldPlaces,
 } from '../domain/barge-queue.js';
-import type { BargeQueue, Holder, QueueEvent, QueueNotice, Waiter } from '../domain/barge-queue.js';
+import type { BargeQueue, Holder, QueueEvent, QueueNotice } from '../domain/barge-queue.js';
 import {
   bargeMutexInput,
   CHANNEL_BLOCKED,
@@ -32,7 +33,13 @@ import {
   RELEASE_CHANNEL,
   REQUEST_CHANNEL,
 } from '../domain/channel.js';
-import type { BargeMutexInput, ChannelAnswer, ChannelReport, ChannelRequest } from '../domain/channel.js';
+import type {
+  BargeMutexInput,
+  ChannelAnswer,
+  ChannelRelease,
+  ChannelReport,
+  ChannelRequest,
+} from '../domain/channel.js';
 import type { WorkflowFailureType } from '../domain/errors.js';
 import { describeFaults } from '../domain/input-faults.js';
 import { mutexWorkflowId } from '../domain/identifiers.js';
@@ -123,7 +130,7 @@ class BargeMutex {
       await this.#tellGrants();
       await this.#tellOthers();
       this.#watchHolder();
-      await this.#lookAtUnwatchedHolder();
+      void this.#lookAtUnwatchedHolder();
       setCurrentDetails(describeChannel(this.#input.interactionId, this.#report()));
       // Both are refused by the server, and this task done again, if a signal has arrived meanwhile: none is lost.
       if (this.#isOver()) return;
@@ -135,7 +142,7 @@ class BargeMutex {
   }
 
   #handleMessages(): Inbox {
-    const release = this.#taking(channelRelease, (message) => this.#apply({ type: 'released', ...message }));
+    const release = this.#taking(channelRelease, (message) => this.#release(message));
     const inbox = handleSignalsInOrder([
       {
         name: REQUEST_CHANNEL,
@@ -181,13 +188,20 @@ class BargeMutex {
     this.#apply({ type: 'requested', request });
   }
 
+  #release(release: ChannelRelease): void {
+    this.#apply({ type: 'released', ...release });
+    const { holder } = this.#queue;
+    // Given back by another session under the holder's id, which was told of the grant: then the holder has died.
+    if (holder?.requestId === release.requestId && holder.runId !== release.runId) this.#lookAtMs = Date.now();
+  }
+
   /**
    * Who asks by update has the answer at once, and need not be told. But who has asked by signal before no longer listens
    * to the update, which came too late for it.
    */
   #answer(request: ChannelRequest): ChannelAnswer {
     const { requestId } = request;
-    const isKnown = this.#places().some((one) => one.requestId === requestId);
+    const isKnown = placesOf(this.#queue).some((one) => one.requestId === requestId);
     if (!isKnown) this.#request(request);
     const { holder, waiting } = this.#queue;
     const index = waiting.findIndex((waiter) => waiter.requestId === requestId);
@@ -203,11 +217,6 @@ class BargeMutex {
     if (!isKnown) this.#told.set(requestId, position);
     this.#noteMoves();
     return { kind: 'queued', position, expiresAtMs };
-  }
-
-  #places(): readonly Waiter[] {
-    const { holder, waiting } = this.#queue;
-    return holder === null ? waiting : [holder, ...waiting];
   }
 
   #apply(event: WithoutTime<QueueEvent>): void {
@@ -317,10 +326,12 @@ class BargeMutex {
     }
   }
 
+  /** While the loop goes on: who comes meanwhile must not wait until a dead holder's leg is stopped. */
   async #lookAtUnwatchedHolder(): Promise<void> {
     const { holder } = this.#queue;
     if (holder === null || Date.now() < this.#lookAtMs) return;
     this.#lookAtMs = Date.now() + UNWATCHED_LOOK_MS;
+    if (this.#watch !== undefined) return;
     try {
       await this.#heed(holder, await atOnce.lookAtHolder(holder));
     } catch (error) {

@@ -13,6 +13,7 @@ import type {
   ChannelExpired,
   ChannelGranted,
   ChannelQueued,
+  ChannelRelease,
   ChannelRequest,
 } from '../domain/channel.js';
 import { isActivityFailure } from './activity-failures.js';
@@ -167,15 +168,17 @@ export class ExclusiveChannel {
   }
 
   /**
-   * Leaves the line, or gives back the channel and every stray grant. Where the mutex cannot be told at once, that goes on
+   * Leaves the line, or gives back the channel and every stray grant. (One that was meant for an earlier session under
+   * this id is thereby told to be of a session that is over.) Where the mutex cannot be told at once, that goes on
    * by itself.
    */
   async release(): Promise<void> {
     const turns = [...this.#strays, ...(this.#turn === undefined ? [] : [this.#turn])];
     this.#strays = [];
     this.#turn = undefined;
+    const { firstExecutionRunId: runId } = workflowInfo();
     for (const { requestId, fence } of turns) {
-      await this.#sendRelease({ requestId, ...(fence === undefined ? {} : { fence }) });
+      await this.#sendRelease({ requestId, runId, ...(fence === undefined ? {} : { fence }) });
     }
   }
 
@@ -269,7 +272,7 @@ export class ExclusiveChannel {
     this.#hasNews = true;
   }
 
-  async #sendRelease(release: { readonly requestId: string; readonly fence?: number }): Promise<void> {
+  async #sendRelease(release: ChannelRelease): Promise<void> {
     await CancellationScope.nonCancellable(async () => {
       try {
         await atOnce.releaseChannel(this.#interactionId, release);
@@ -280,7 +283,7 @@ export class ExclusiveChannel {
     });
   }
 
-  async #sendReleasePatiently(release: { readonly requestId: string; readonly fence?: number }): Promise<void> {
+  async #sendReleasePatiently(release: ChannelRelease): Promise<void> {
     this.#underWay += 1;
     try {
       await releaseChannelPatiently(this.#interactionId, release);

@@ -42,10 +42,11 @@ const asked = (requestId: string, atMs = 0, sessionId?: string): QueueEvent => (
   atMs,
   request: request(requestId, sessionId),
 });
-const released = (requestId: string, atMs = 0, fence?: number): QueueEvent => ({
+const released = (requestId: string, atMs = 0, fence?: number, runId = `session-of-${requestId}-run`): QueueEvent => ({
   type: 'released',
   atMs,
   requestId,
+  runId,
   ...(fence === undefined ? {} : { fence }),
 });
 const tick = (atMs: number): QueueEvent => ({ type: 'tick', atMs });
@@ -66,7 +67,13 @@ const anyEvent: fc.Arbitrary<QueueEvent> = fc
       case 'requested':
         return { type, atMs, request: request(requestId, session) };
       case 'released':
-        return { type, atMs, requestId, ...(fence < 1_000 ? {} : { fence }) };
+        return {
+          type,
+          atMs,
+          requestId,
+          runId: fence % 5 === 0 ? 'another-run' : `${session}-run`,
+          ...(fence < 1_000 ? {} : { fence }),
+        };
       case 'gone':
         return { type, atMs, requestId };
       case 'blocked':
@@ -155,7 +162,10 @@ describe('whatever is said in whatever order', () => {
     everyStep((before, event, { holder }) => {
       if (before.holder === null || holder?.requestId === before.holder.requestId) return;
       const own =
-        ((event.type === 'released' || event.type === 'gone') && event.requestId === before.holder.requestId) ||
+        (event.type === 'released' &&
+          event.requestId === before.holder.requestId &&
+          event.runId === before.holder.runId) ||
+        (event.type === 'gone' && event.requestId === before.holder.requestId) ||
         (event.type === 'requested' && event.request.sessionId === before.holder.sessionId);
       expect(own).toBe(true);
     });
@@ -252,7 +262,8 @@ test('a request that its session made before the one that is in play is a late r
   const { queue } = after(newer('a', 'anna'), newer('b', 'ben'), late('a0', 'anna'), late('b0', 'ben'));
   expect(queue.holder?.requestId).toBe('a');
   expect(queue.waiting.map(({ requestId }) => requestId)).toEqual(['b']);
-  expect(isIdle(applyQueueEvent(applyQueueEvent(queue, released('a', 10)).queue, released('b', 11)).queue)).toBe(true);
+  const aOver = applyQueueEvent(queue, released('a', 10, undefined, 'anna-run')).queue;
+  expect(isIdle(applyQueueEvent(aOver, released('b', 11, undefined, 'ben-run')).queue)).toBe(true);
 });
 
 test('another session under the same id is another session', () => {
@@ -260,6 +271,12 @@ test('another session under the same id is another session', () => {
   const { queue } = after(asked('a', 0, 's'), other);
   expect(queue.holder?.requestId).toBe('a');
   expect(queue.waiting.map(({ requestId }) => requestId)).toEqual(['b']);
+});
+
+test('nobody can give back or withdraw for an earlier session under the same id', () => {
+  const { queue } = after(asked('a'), asked('b'));
+  const late = ['a', 'b'].reduce((line, id) => applyQueueEvent(line, released(id, 1, undefined, 'later')).queue, queue);
+  expect(late).toEqual(queue);
 });
 
 test('a holder that goes on in another run is told of its grant again', () => {

@@ -125,7 +125,7 @@ describe('the traps of a lock in a workflow', () => {
     const request = await requestOf(ben, 'again-and-again');
     for (let n = 0; n < 3; n += 1) await mutexOf(interactionId).signal('requestChannel', request);
     await until('one place', async () => (await channelOf(world, interactionId)).waiting.length === 1);
-    await mutexOf(interactionId).signal('releaseChannel', { requestId: request.requestId });
+    await mutexOf(interactionId).signal('releaseChannel', request);
     await mutexOf(interactionId).signal('requestChannel', request);
     await until('none', async () => (await channelOf(world, interactionId)).waiting.length === 0);
     await stopped(anna, ben);
@@ -197,8 +197,14 @@ describe('the traps of a lock in a workflow', () => {
     const anna = await holder(interactionId, 'anna');
     const { holder: held } = await channelOf(world, interactionId);
     const requestId = held?.requestId ?? '';
-    await mutexOf(interactionId).signal('releaseChannel', { requestId, fence: (held?.fence ?? 0) - 1 });
-    await mutexOf(interactionId).signal('releaseChannel', { requestId: 'somebody-else’s' });
+    const { runId } = await memoOf(anna);
+    await mutexOf(interactionId).signal('releaseChannel', { requestId, runId, fence: (held?.fence ?? 0) - 1 });
+    await mutexOf(interactionId).signal('releaseChannel', {
+      requestId,
+      runId: 'another-session’s',
+      fence: held?.fence,
+    });
+    await mutexOf(interactionId).signal('releaseChannel', { requestId: 'somebody-else’s', runId });
     await anna.signal('channelGranted', { requestId, fence: 1, expiresAtMs: 1 });
     await anna.signal('channelExpired', { requestId });
     await anna.signal('whisper', { commandId: 'next' });
@@ -277,7 +283,7 @@ test('continue-as-new keeps the holder, the line and what is over, and nobody ca
   const dora = await listener(interactionId, 'dora');
   const over = await requestOf(dora, 'over');
   await mutexOf(interactionId).signal('requestChannel', over);
-  await mutexOf(interactionId).signal('releaseChannel', { requestId: over.requestId });
+  await mutexOf(interactionId).signal('releaseChannel', over);
   for (const [index, session] of waiting.entries()) {
     await mutexOf(interactionId).signal('requestChannel', await requestOf(session, `in-line-${index}`));
   }
@@ -287,7 +293,7 @@ test('continue-as-new keeps the holder, the line and what is over, and nobody ca
   });
   // Each message is a task of its own, and a few events.
   await until('another run', async () => {
-    await mutexOf(interactionId).signal('releaseChannel', { requestId: 'never-heard-of' });
+    await mutexOf(interactionId).signal('releaseChannel', { requestId: 'never-heard-of', runId });
     return (await mutexOf(interactionId).describe()).runId !== runId;
   });
   await mutexOf(interactionId).signal('requestChannel', over);

@@ -398,6 +398,27 @@ describe('when something dies', () => {
     expect(legsGone(world, interactionId)).toBe(2);
   });
 
+  test('a grant that reaches the dead holder’s successor frees the channel once the dead one’s leg is stopped', async () => {
+    const interactionId = world.interaction();
+    const anna = await listener(interactionId, 'anna');
+    await anna.signal('barge', { commandId: 'a' });
+    await settled(anna, 'a');
+    const { monitorSessionId } = await memoOf(anna);
+    const { holder } = await channelOf(world, interactionId);
+    await anna.terminate();
+    const again = await listener(interactionId, 'anna');
+    // Repeated for a holder that was reset, and then terminated before it came.
+    const grant = { requestId: holder?.requestId, fence: holder?.fence, expiresAtMs: Date.now() + 1_000 };
+    await again.signal('channelGranted', grant);
+    await until('the channel is free', async () => (await channelOf(world, interactionId)).holder === null);
+    const dead = world.simulator.ledger
+      .legs({ interactionId })
+      .find((leg) => leg.monitorSessionId === monitorSessionId);
+    expect(dead).toMatchObject({ endedBy: 'stop' });
+    await stopped(again);
+    expect(legsGone(world, interactionId)).toBe(2);
+  });
+
   test('the dead among those who wait are passed over', async () => {
     const interactionId = world.interaction();
     const anna = await listener(interactionId, 'anna');
