@@ -51,6 +51,7 @@ import { describeChannel } from './channel-details.js';
 import { parsed } from './session-input.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
 import type { Inbox } from './signals-in-order.js';
+import { taskOfItsOwn } from './task-of-its-own.js';
 
 const channelQuery = defineQuery<ChannelReport>(STATE_QUERY);
 
@@ -70,6 +71,10 @@ const NO_POSITION = 0;
 interface CarriedQueue {
   readonly queue: BargeQueue;
   readonly told: readonly (readonly [requestId: string, position: number])[];
+  /** What has yet to be told. */
+  readonly outbox: readonly QueueNotice[];
+  /** The fence of the last grant that was told. */
+  readonly heard: number | undefined;
 }
 
 /**
@@ -104,7 +109,7 @@ class BargeMutex {
   /** The position that each waiter was told last. */
   readonly #told: Map<string, number>;
   #queue: BargeQueue;
-  #outbox: QueueNotice[] = [];
+  #outbox: QueueNotice[];
   #hasNews = false;
   /** Many are being told, through the task queue; the next notices wait, so that none overtakes another. */
   #announcing = false;
@@ -119,7 +124,8 @@ class BargeMutex {
     this.#input = input;
     this.#queue = carried?.queue ?? newBargeQueue(workflowInfo().startTime.getTime());
     this.#told = new Map(carried?.told);
-    this.#heard = carried?.queue.holder?.fence;
+    this.#outbox = [...(carried?.outbox ?? [])];
+    this.#heard = carried?.heard;
     this.#inbox = this.#handleMessages();
   }
 
@@ -134,7 +140,10 @@ class BargeMutex {
       setCurrentDetails(describeChannel(this.#input.interactionId, this.#report()));
       // Both are refused by the server, and this task done again, if a signal has arrived meanwhile: none is lost.
       if (this.#isOver()) return;
-      if (this.#inbox.isHistoryLong && this.#hasToldAll) await this.#continueAsNew();
+      if (this.#inbox.isHistoryLong && !this.#announcing) {
+        await taskOfItsOwn();
+        await this.#continueAsNew();
+      }
       this.#alarm.setFor(this.#nextDueMs());
       // Bounded by the alarm.
       await condition(() => this.#hasNews || this.#alarm.takeRing());
@@ -368,7 +377,7 @@ class BargeMutex {
   }
 
   async #continueAsNew(): Promise<void> {
-    const carried = { queue: this.#queue, told: [...this.#told] };
+    const carried = { queue: this.#queue, told: [...this.#told], outbox: this.#outbox, heard: this.#heard };
     await continueAsNew<typeof bargeMutex>(this.#input, carried);
   }
 

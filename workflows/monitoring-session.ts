@@ -38,6 +38,7 @@ import { awaitCommandUpdate, COMMAND_SIGNALS, stateQuery } from './session-messa
 import { SessionMirror } from './session-mirror.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
 import type { Inbox } from './signals-in-order.js';
+import { taskOfItsOwn } from './task-of-its-own.js';
 
 /** Of what was wrong with a signal, as much as anybody reads; the signal itself may be megabytes. */
 const REFUSAL_MAX_LENGTH = 300;
@@ -206,7 +207,9 @@ class MonitoringSession {
       if (this.#isLive()) await this.#confirm(settings);
     }
     while (this.#isLive()) {
-      if (this.#mayContinueAsNew && this.#modes.canBeCarried) {
+      if (this.#mayContinueAsNew()) {
+        await taskOfItsOwn();
+        if (!this.#mayContinueAsNew()) continue;
         const memo = SessionMirror.memo(this.#record, this.#start);
         const continueAsNew = makeContinueAsNewFunc<typeof monitoringSession>({ memo });
         await continueAsNew(this.#input, { record: this.#record, settings, endsAtMs, turn: this.#channel.turn });
@@ -215,7 +218,7 @@ class MonitoringSession {
       } else {
         this.#modes.rest();
         // Bounded by `#endAt`.
-        await condition(() => this.#modes.isDue || (this.#mayContinueAsNew && this.#modes.canBeCarried));
+        await condition(() => this.#modes.isDue || this.#mayContinueAsNew());
       }
     }
   }
@@ -325,9 +328,9 @@ class MonitoringSession {
     if (announcement !== undefined) announcements.announce(announcement);
   }
 
-  /** The history has grown long, and nobody waits for an answer of this run. */
-  get #mayContinueAsNew(): boolean {
-    return this.#inbox.isHistoryLong && allHandlersFinished();
+  /** The history has grown long, all that is due can be done in another run, and nobody waits for an answer of this one. */
+  #mayContinueAsNew(): boolean {
+    return this.#inbox.isHistoryLong && this.#modes.canBeCarried && allHandlersFinished();
   }
 
   #isLive(): boolean {

@@ -1,3 +1,4 @@
+import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { bundleWorkflows } from '../../worker/workflow-bundle.js';
@@ -12,4 +13,22 @@ export async function replayEveryHistory(temporal: TestWorkflowEnvironment): Pro
     replayed += 1;
   }
   return replayed;
+}
+
+/** The runs that continued as new in a task that did something else besides; how many there are in all. */
+export async function endsOfRuns(
+  temporal: TestWorkflowEnvironment,
+): Promise<{ continued: number; restless: string[] }> {
+  const restless: string[] = [];
+  let continued = 0;
+  for await (const { workflowId, runId } of temporal.client.workflow.list()) {
+    const run: WorkflowHandle = temporal.client.workflow.getHandle(workflowId, runId);
+    const events = (await run.fetchHistory()).events ?? [];
+    if (!events.at(-1)?.workflowExecutionContinuedAsNewEventAttributes) continue;
+    continued += 1;
+    const lastTask = events.slice(events.findLastIndex((event) => event.workflowTaskCompletedEventAttributes));
+    // Besides the end of the task and of the run.
+    if (lastTask.length > 2) restless.push(workflowId);
+  }
+  return { continued, restless };
 }

@@ -5,7 +5,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { z } from 'zod';
 import type { ChannelRequest } from '../../domain/channel.js';
 import { mutexWorkflowId } from '../../domain/identifiers.js';
-import { replayEveryHistory } from '../support/replay.js';
+import { endsOfRuns, replayEveryHistory } from '../support/replay.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { causeOf, channelOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
@@ -338,6 +338,12 @@ test('a mutex is started under the one id of its interaction', async () => {
     message: expect.stringContaining('barge-mutex~int-1'),
   });
 });
+
+test('a run ends in a task in which nothing else is done, so that nothing is done twice if the server refuses it', async () => {
+  const { continued, restless } = await endsOfRuns(temporal);
+  expect(continued).toBeGreaterThan(2);
+  expect(restless).toEqual([]);
+}, 60_000);
 
 test('every history of this file replays without a difference', async () => {
   expect(await replayEveryHistory(temporal)).toBeGreaterThan(10);
