@@ -32,7 +32,9 @@ interface Folders {
 }
 
 function makeFolders(): Folders {
-  const data = resolve(process.env['EARSHOT_DATA_DIR'] ?? '.earshot');
+  // Set but empty counts as unset, as for every setting: the key must not land in the folder itself.
+  const named = process.env['EARSHOT_DATA_DIR']?.trim();
+  const data = resolve(named === undefined || named === '' ? '.earshot' : named);
   const folders = { data, run: join(data, 'run'), logs: join(data, 'logs') };
   try {
     // Keys and call data live here: for the owner only.
