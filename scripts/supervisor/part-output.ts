@@ -14,6 +14,8 @@ const logLine = z.object({
   level: z.number(),
   msg: z.string().default(''),
   err: z.object({ message: z.string().default('') }).optional(),
+  sessionId: z.string().optional(),
+  interactionId: z.string().optional(),
 });
 
 /**
@@ -54,7 +56,8 @@ export class PartOutput {
       .join(': ')
       .replaceAll(/\s+/g, ' ');
     if (entry.level >= ERROR) this.#remember(text);
-    this.#echo(`${entry.level >= ERROR ? 'error' : 'warning'}: ${text}`);
+    const about = entry.sessionId ?? entry.interactionId;
+    this.#echo(`${entry.level >= ERROR ? 'error' : 'warning'}: ${text}`, about === undefined ? '' : ` (${about})`);
   }
 
   /** The last lines that may say why the part ended, oldest first; asking clears them. */
@@ -68,7 +71,8 @@ export class PartOutput {
     this.#lastWords = [...this.#lastWords, line].slice(-LAST_LINES);
   }
 
-  #echo(line: string): void {
+  /** @param about what it is about: the same of another session is the same again */
+  #echo(line: string, about: string): void {
     if (this.#show === undefined) return;
     const now = performance.now();
     if (now - (this.#lastShown.get(line) ?? -REPEAT_MS) < REPEAT_MS) return;
@@ -85,7 +89,7 @@ export class PartOutput {
       return;
     }
     this.#echoed += 1;
-    this.#show(line);
+    this.#show(line + about);
   }
 }
 

@@ -28,6 +28,16 @@ describe('a part’s output', () => {
     expect(shown).toEqual(['warning: one two']);
   });
 
+  it('names the session that a line is about, and shows the same of another one once in a while only', () => {
+    const shown: string[] = [];
+    const output = new PartOutput(new LogFile(join(folder, 'a.log')), (line) => shown.push(line));
+    for (const sessionId of ['session~i~anna', 'session~i~ben']) {
+      output.take(JSON.stringify({ level: 40, msg: 'lost', sessionId, interactionId: 'i' }), 'stdout');
+    }
+    output.take('{"level":40,"msg":"found","interactionId":"i"}', 'stdout');
+    expect(shown).toEqual(['warning: lost (session~i~anna)', 'warning: found (i)']);
+  });
+
   it('of a program that is not ours is kept whatever it is, and not shown', () => {
     const log = new LogFile(join(folder, 'a.log'));
     const output = new PartOutput(log);
