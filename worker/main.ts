@@ -88,9 +88,15 @@ async function connect(settings: WorkerSettings): Promise<{ connection: NativeCo
     return { connection, namespace: namespace ?? settings.temporalNamespace };
   } catch (error) {
     throw new CannotStart(
-      `Temporal cannot be reached at ${address} (${error instanceof Error ? error.message : String(error)}): start it, or set TEMPORAL_ADDRESS.`,
+      `Temporal cannot be reached at ${address} (${rootOf(error)}): start it, or set TEMPORAL_ADDRESS.`,
     );
   }
+}
+
+/** What the operating system said, out of the many layers that the SDK's connection wraps around it. */
+function rootOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return /message: "([^"]+)"/.exec(text)?.[1] ?? text;
 }
 
 /** SIGTERM, SIGINT, or the supervisor that started this process is gone. */
