@@ -10,6 +10,7 @@ import {
   CHANNEL_EXPIRED,
   CHANNEL_GRANTED,
   CHANNEL_QUEUED,
+  LOOK_AT_HOLDER,
   RELEASE_CHANNEL,
   REQUEST_CHANNEL,
 } from '../domain/channel.js';
@@ -71,6 +72,9 @@ export interface ChannelActivities {
   /** Tells the mutex whether the platform keeps the channel from its holder. */
   reportBlocked(interactionId: string, blocked: ChannelBlocked): Promise<void>;
 
+  /** Has the mutex look at its holder. */
+  doubtHolder(interactionId: string): Promise<void>;
+
   /** Carries a mutex's notices to their sessions. Fails if not a single one could be told. */
   tellSessions(notices: readonly QueueNotice[]): Promise<ToldSessions>;
 
@@ -117,6 +121,10 @@ export function createChannelActivities(platform: TelephonyPlatform, idleMs: num
 
     async reportBlocked(interactionId, blocked) {
       await signalled(mutexWorkflowId(interactionId), CHANNEL_BLOCKED, blocked);
+    },
+
+    async doubtHolder(interactionId) {
+      await signalled(mutexWorkflowId(interactionId), LOOK_AT_HOLDER, {});
     },
 
     async tellSessions(notices) {
@@ -188,8 +196,8 @@ async function told(workflowId: string, name: string, message: unknown): Promise
       handle.startUpdate<unknown, [unknown]>(name, { args: [message], waitForStage: 'ACCEPTED' }),
     );
     return true;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
+  } catch {
+    // Also where it says that nothing runs: a run that was reset takes its updates along, and another one goes on.
     return signalled(workflowId, name, message);
   }
 }

@@ -1,5 +1,6 @@
 import { cancelled, getClient, heartbeat, sleep } from '@temporalio/activity';
 import { WorkflowNotFoundError } from '@temporalio/client';
+import { MONITOR_STATUS_SIGNAL } from '../domain/workflow-contract.js';
 
 /** The session whose turn it is, as the mutex knows it. */
 export interface WatchedHolder {
@@ -17,7 +18,7 @@ export type HolderState =
   | { readonly kind: 'continued'; readonly currentRunId: string };
 
 export interface HolderActivities {
-  /** Looks once. */
+  /** Looks once; a session that runs is asked to look at its leg in turn. */
   lookAtHolder(holder: WatchedHolder): Promise<HolderState>;
 }
 
@@ -37,7 +38,14 @@ const PAUSE_MS = 500;
 const CLOSE_EVENT = 2;
 
 export function createHolderActivities(): HolderActivities {
-  return { lookAtHolder };
+  return {
+    async lookAtHolder(holder) {
+      const state = await stateOf(holder);
+      if (state.kind === 'running')
+        await getClient().workflow.getHandle(holder.sessionId).signal(MONITOR_STATUS_SIGNAL);
+      return state;
+    },
+  };
 }
 
 export function createWatchActivities(): WatchActivities {
@@ -46,7 +54,7 @@ export function createWatchActivities(): WatchActivities {
       const alive = setInterval(heartbeat, HEARTBEAT_MS);
       try {
         for (;;) {
-          const state = await lookAtHolder(holder);
+          const state = await stateOf(holder);
           if (state.kind !== 'running') return state;
           await Promise.race([runCloses(holder), cancelled()]);
         }
@@ -57,7 +65,7 @@ export function createWatchActivities(): WatchActivities {
   };
 }
 
-async function lookAtHolder({ sessionId, runId, currentRunId }: WatchedHolder): Promise<HolderState> {
+async function stateOf({ sessionId, runId, currentRunId }: WatchedHolder): Promise<HolderState> {
   try {
     const description = await getClient().workflow.getHandle(sessionId).describe();
     // A server that does not tell the chain cannot tell another session from this one: then the id has to do.

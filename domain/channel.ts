@@ -79,6 +79,9 @@ export type ChannelExpired = z.infer<typeof channelExpired>;
 /** The workflow type of the one writer of an interaction's exclusive channel. */
 export const BARGE_MUTEX = 'bargeMutex';
 
+/** Anybody → mutex, signal `lookAtHolder`: its session, or its leg, may be gone. */
+export const LOOK_AT_HOLDER = 'lookAtHolder';
+
 export const REQUEST_CHANNEL = 'requestChannel';
 export const RELEASE_CHANNEL = 'releaseChannel';
 export const CHANNEL_BLOCKED = 'channelBlocked';

@@ -30,6 +30,7 @@ import {
   channelBlocked,
   channelRelease,
   channelRequest,
+  LOOK_AT_HOLDER,
   RELEASE_CHANNEL,
   REQUEST_CHANNEL,
 } from '../domain/channel.js';
@@ -46,7 +47,7 @@ import { mutexWorkflowId } from '../domain/identifiers.js';
 import { STATE_QUERY } from '../domain/workflow-contract.js';
 import { isActivityFailure } from './activity-failures.js';
 import { Alarm } from './alarm.js';
-import { atOnce, stopDeadHoldersLeg, tellSessionsWithin, watchHolder } from './channel-activities.js';
+import { atOnce, stopDeadHoldersLeg, tellSessionsPatiently, watchHolder } from './channel-activities.js';
 import { describeChannel } from './channel-details.js';
 import { parsed } from './session-input.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
@@ -136,7 +137,7 @@ class BargeMutex {
       await this.#tellGrants();
       await this.#tellOthers();
       this.#watchHolder();
-      void this.#lookAtUnwatchedHolder();
+      void this.#lookAtHolder();
       setCurrentDetails(describeChannel(this.#input.interactionId, this.#report()));
       // Both are refused by the server, and this task done again, if a signal has arrived meanwhile: none is lost.
       if (this.#isOver()) return;
@@ -164,6 +165,12 @@ class BargeMutex {
         description: 'Sent by a session: it no longer wants the channel, and its leg is silent or gone.',
         handle: release,
         answer: release,
+      },
+      {
+        name: LOOK_AT_HOLDER,
+        description:
+          'The holder may be gone, or unable to speak: look whether its session runs, and have that look at its leg.',
+        handle: () => this.#lookSoon(),
       },
       {
         name: CHANNEL_BLOCKED,
@@ -201,7 +208,12 @@ class BargeMutex {
     this.#apply({ type: 'released', ...release });
     const { holder } = this.#queue;
     // Given back by another session under the holder's id, which was told of the grant: then the holder has died.
-    if (holder?.requestId === release.requestId && holder.runId !== release.runId) this.#lookAtMs = Date.now();
+    if (holder?.requestId === release.requestId && holder.runId !== release.runId) this.#lookSoon();
+  }
+
+  #lookSoon(): void {
+    this.#lookAtMs = Date.now();
+    this.#hasNews = true;
   }
 
   /**
@@ -286,7 +298,7 @@ class BargeMutex {
   /** Through the task queue, while the loop goes on: whoever cannot be told must not keep the channel from others. */
   async #announce(notices: readonly QueueNotice[]): Promise<void> {
     this.#announcing = true;
-    const { gone, untold } = await tell(notices, tellSessionsWithin('10s'));
+    const { gone, untold } = await tell(notices, tellSessionsPatiently);
     if (untold.length > 0) log.warn('channel.notices-lost', { ...this.#logFields(), notices: untold.length });
     // Told once more with those who move up.
     for (const requestId of untold) if (this.#told.has(requestId)) this.#told.set(requestId, NO_POSITION);
@@ -296,10 +308,10 @@ class BargeMutex {
     this.#noteMoves();
   }
 
-  /** Whether the session can have its grant: it still runs, and could be told within a minute. */
+  /** Whether the session can have its grant: it still runs, and could be told within some seconds. */
   async #grantIsTold(grant: QueueNotice): Promise<boolean> {
     const first = await tell([grant], atOnce.tellSessions);
-    const { gone, untold } = first.untold.length === 0 ? first : await tell([grant], tellSessionsWithin('1 minute'));
+    const { gone, untold } = first.untold.length === 0 ? first : await tell([grant], tellSessionsPatiently);
     return gone.length === 0 && untold.length === 0;
   }
 
@@ -336,11 +348,10 @@ class BargeMutex {
   }
 
   /** While the loop goes on: who comes meanwhile must not wait until a dead holder's leg is stopped. */
-  async #lookAtUnwatchedHolder(): Promise<void> {
+  async #lookAtHolder(): Promise<void> {
     const { holder } = this.#queue;
     if (holder === null || Date.now() < this.#lookAtMs) return;
     this.#lookAtMs = Date.now() + UNWATCHED_LOOK_MS;
-    if (this.#watch !== undefined) return;
     try {
       await this.#heed(holder, await atOnce.lookAtHolder(holder));
     } catch (error) {

@@ -10,7 +10,9 @@ type ToSessions = Pick<Activities, 'tellSessions'>;
  * Messages between sessions and the mutex. They go to Temporal itself and take some 3 ms, so the first try is in the
  * workflow task: no round trip through the task queue, and one event instead of the five of a signal between workflows.
  */
-export const atOnce = proxyLocalActivities<ToMutex & ToSessions & Pick<Activities, 'reportBlocked' | 'lookAtHolder'>>({
+export const atOnce = proxyLocalActivities<
+  ToMutex & ToSessions & Pick<Activities, 'reportBlocked' | 'doubtHolder' | 'lookAtHolder'>
+>({
   startToCloseTimeout: '2s',
   scheduleToCloseTimeout: '3s',
   retry: { maximumAttempts: 1 },
@@ -36,16 +38,14 @@ export const { releaseChannel: releaseChannelPatiently } = proxyActivities<Pick<
   summary: 'give the exclusive channel back',
 });
 
-/** Not for ever: a session that cannot be told must not hold up the others. */
-export function tellSessionsWithin(limit: '10s' | '1 minute'): Activities['tellSessions'] {
-  return proxyActivities<ToSessions>({
-    startToCloseTimeout: '20s',
-    scheduleToCloseTimeout: limit,
-    retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
-    cancellationType: ActivityCancellationType.TRY_CANCEL,
-    summary: 'tell who waits for the exclusive channel',
-  }).tellSessions;
-}
+/** Not for long: a session that cannot be told must not hold up the others. */
+export const { tellSessions: tellSessionsPatiently } = proxyActivities<ToSessions>({
+  startToCloseTimeout: '10s',
+  scheduleToCloseTimeout: '10s',
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  summary: 'tell who waits for the exclusive channel',
+});
 
 /** Lasts as long as somebody waits; a watcher whose worker has died is replaced after the heartbeat timeout. */
 export function watchHolder(

@@ -67,7 +67,10 @@ export class ExclusiveChannel {
     return this.#turn !== undefined;
   }
 
-  /** Granted to this session, which does not know why: it was reset, or gave up, or is another one under the same id. */
+  /**
+   * Granted to this session, which does not know why: it was reset, or gave up, or is another one under the same id. Kept
+   * until it is given back, or the mutex has taken another request of this session in its place.
+   */
   get hasStrayGrant(): boolean {
     return this.#strays.length > 0;
   }
@@ -132,7 +135,6 @@ export class ExclusiveChannel {
     const { workflowId: sessionId, runId: currentRunId, firstExecutionRunId: runId } = workflowInfo();
     const requestId = uuid4();
     this.#turn = { requestId, expiresAtMs: Date.now() + waitMs };
-    this.#strays = [];
     const request = { requestId, sessionId, runId, currentRunId, monitorSessionId, askedAtMs: Date.now(), waitMs };
     try {
       this.#answered(requestId, await atOnce.requestChannel(this.#interactionId, request));
@@ -162,7 +164,7 @@ export class ExclusiveChannel {
       case 'queued':
         return this.#queued({ requestId, ...answer });
       case 'over':
-        return this.#expired({ requestId });
+        return this.#over(requestId);
       case undefined: // The mutex says so by signal.
     }
   }
@@ -197,15 +199,24 @@ export class ExclusiveChannel {
   /** Tells the mutex whether the platform keeps the granted channel from this session, if that is news. */
   async reportBlocked(blocked: boolean): Promise<void> {
     if (this.#turn?.fence === undefined || (this.#turn.isBlocked ?? false) === blocked) return;
-    this.#turn = { ...this.#turn, isBlocked: blocked };
     const { requestId, fence } = this.#turn;
-    if (fence === undefined) return;
     try {
       await atOnce.reportBlocked(this.#interactionId, { requestId, fence, blocked });
+      if (this.#turn.requestId === requestId) this.#turn = { ...this.#turn, isBlocked: blocked };
     } catch (error) {
       if (isCancellation(error)) throw error;
       // Only the positions of those behind depend on it.
       log.warn('channel.report-lost', { interactionId: this.#interactionId, requestId, blocked });
+    }
+  }
+
+  /** The platform lets nobody speak: has the mutex look whether its holder still can. */
+  async doubtHolder(): Promise<void> {
+    try {
+      await atOnce.doubtHolder(this.#interactionId);
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      log.warn('channel.doubt-lost', { interactionId: this.#interactionId });
     }
   }
 
@@ -255,6 +266,7 @@ export class ExclusiveChannel {
     // The same grant again, or a stale one.
     if (this.#turn.fence !== undefined && this.#turn.fence >= fence) return;
     const isFirst = this.#turn.fence === undefined;
+    this.#strays = [];
     this.#turn = { ...this.#turn, fence, ...(isFirst ? { expiresAtMs } : {}) };
     this.#hasNews = true;
   }
@@ -262,6 +274,18 @@ export class ExclusiveChannel {
   #queued({ requestId, position, expiresAtMs }: ChannelQueued): void {
     if (this.#turn?.requestId !== requestId || this.#turn.fence !== undefined) return;
     this.#turn = { ...this.#turn, position, expiresAtMs };
+    this.#strays = [];
+    this.#hasNews = true;
+  }
+
+  /**
+   * The mutex holds the request for over. Before its time is, that is so because a task of this session took it back and was
+   * lost with its worker; then there is a turn no more, and another one can be asked for.
+   */
+  #over(requestId: string): void {
+    if (this.#turn?.requestId !== requestId || this.#turn.fence !== undefined) return;
+    if (Date.now() < (this.#turn.expiresAtMs ?? 0)) this.#turn = undefined;
+    else this.#turn = { ...this.#turn, isExpired: true };
     this.#hasNews = true;
   }
 

@@ -14,6 +14,9 @@ const LATE_CHANGE_MS = 10_000;
 /** The same for one that was called off: an attempt may last 20 s, ms. */
 const LATE_ATTEMPT_MS = 30_000;
 
+/** Between two tries of a change, ms (`changeModeWithin`). */
+const LONGEST_RETRY_PAUSE_MS = 3_000;
+
 /** What changes of the leg's mode need of their session. */
 export interface LiveSession {
   record(): SessionRecord;
@@ -113,7 +116,9 @@ export class LegModes {
       if (isCancellation(error)) throw error;
       // The last of several tries says nothing about those before it.
       this.#mayComeLate(mode, LATE_CHANGE_MS);
-      return giveUpAtMs === untilMs ? { kind: 'too-late' } : this.#settle(commandId, 'failed', reasonOfFailure(error));
+      // Within a pause between two tries, its time is as good as over; but who is told to wait for longer knows why.
+      const isTooLate = giveUpAtMs === untilMs && Date.now() >= untilMs - LONGEST_RETRY_PAUSE_MS;
+      return isTooLate ? { kind: 'too-late' } : this.#settle(commandId, 'failed', reasonOfFailure(error));
     }
     if (outcome === undefined) {
       this.#mayComeLate(mode, LATE_ATTEMPT_MS);

@@ -139,16 +139,23 @@ export class ModeChanges {
   /** Waits in line; whether the channel is this session's. If not, the command has its outcome. */
   async #myTurn(command: ModeChange, waitMs: number): Promise<boolean> {
     const { commandId } = command;
-    // A newer command takes over the place, or the channel, that an earlier one has.
-    if (!this.#channel.isWanted) await this.#channel.request(this.#session.leg().monitorSessionId, waitMs);
+    const isHolder = this.#leg.speaks;
     while (!this.#isGranted) {
+      // A newer command takes over the place, or the channel, that an earlier one has.
+      if (!this.#channel.isWanted) {
+        await this.#channel.request(this.#session.leg().monitorSessionId, waitMs);
+        continue;
+      }
       this.#channel.takeNews();
-      if (this.#channel.isExpired) return this.#expire(command);
       if (await this.#isWaitingInVain(command)) return false;
-      if (this.#showPlace(command) || this.#hinted) {
+      if (this.#channel.isExpired) return this.#expire(command);
+      const isNew = this.#showPlace(command);
+      if (isNew || this.#hinted) {
         // Who waits is shown whether anybody speaks, as the platform has it.
         this.#hinted = false;
         await this.#leg.lookOnce();
+        const isFree = this.#session.record().session.bargeStatus === 'inactive';
+        if (isNew && isFree) await this.#channel.doubtHolder();
       }
       // One timer for the whole wait, however often the session moves up.
       this.#patience.setFor(this.#channel.hearsUntilMs);
@@ -163,11 +170,18 @@ export class ModeChanges {
     this.#patience.stop();
     const { fence, waitEndsMs } = this.#channel;
     // Nobody is put on a call long after having been told that it came to nothing.
-    if (waitEndsMs !== undefined && Date.now() >= waitEndsMs) return this.#expire(command);
-    if (fence !== undefined && !this.#leg.speaks) {
+    const isLate = waitEndsMs !== undefined && Date.now() >= waitEndsMs;
+    if (isLate && !(await this.#speaksAlready())) return this.#expire(command);
+    if (fence !== undefined && !isHolder) {
       this.#session.apply({ type: 'session.granted', at: now(), commandId, fence });
     }
     return true;
+  }
+
+  /** A try of the command may have let the leg speak in time, and its record be lost with its worker. */
+  async #speaksAlready(): Promise<boolean> {
+    await this.#leg.lookOnce();
+    return this.#leg.speaks;
   }
 
   /** Whether a newer command has gone first. Changes sent in a row are carried out one by one where nobody has to wait. */
@@ -215,6 +229,8 @@ export class ModeChanges {
     this.#session.apply({ type: 'session.expired', at: now(), commandId });
     this.#session.publish();
     this.#patience.stop();
+    // A try whose record was lost with its worker may have let the leg speak, which nobody knows.
+    this.hint();
     // The leg may speak only where it was granted the channel and a try was lost; then it is silenced first.
     await (this.#isGranted && this.#leg.mayStillSpeak ? this.#channel.endWait() : this.#channel.release());
     return false;

@@ -39,9 +39,13 @@ import { SessionMirror } from './session-mirror.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
 import type { Inbox } from './signals-in-order.js';
 import { taskOfItsOwn } from './task-of-its-own.js';
+import { unless } from './unless.js';
 
 /** Of what was wrong with a signal, as much as anybody reads; the signal itself may be megabytes. */
 const REFUSAL_MAX_LENGTH = 300;
+
+/** Before a leg is looked at again that a grant was meant for, ms. */
+const STRAY_PAUSE_MS = 1_000;
 
 /** What a session hands to its successor when its history has grown long. */
 interface CarriedSession {
@@ -252,9 +256,16 @@ class MonitoringSession {
   }
 
   async #confirm({ confirmTimeoutSeconds }: WorkflowSettings): Promise<void> {
-    let seen: Observation;
+    const untilMs = Date.now() + confirmTimeoutSeconds * 1_000;
+    let seen: Observation | undefined;
     try {
-      seen = await confirmLegWithin(confirmTimeoutSeconds)(this.#leg());
+      while (seen === undefined) {
+        const polled = await unless(
+          () => this.#channel.hasStrayGrant && Date.now() < untilMs,
+          () => confirmLegWithin(untilMs - Date.now())(this.#leg()),
+        );
+        seen = polled ?? (await this.#giveBackStrays());
+      }
     } catch (error) {
       if (isCancellation(error)) throw error;
       const pending = applicationFailure(error)?.type === ('leg.pending' satisfies ActivityFailureType);
@@ -264,6 +275,21 @@ class MonitoringSession {
     const { mode, bargeStatus, mediaServerGroupId } = seen;
     this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, mediaServerGroupId });
     this.#publish();
+  }
+
+  /**
+   * Granted before this session was reset, to a leg that it had then: the one that it waits for cannot speak while it is
+   * pending, and should keep nobody from it. What the platform says of the leg if it is pending no more.
+   */
+  async #giveBackStrays(): Promise<Observation | undefined> {
+    try {
+      return await quickly.observeLeg(this.#leg());
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      const isPending = applicationFailure(error)?.type === ('platform.not-ready' satisfies ActivityFailureType);
+      await (isPending ? this.#channel.release() : sleep(STRAY_PAUSE_MS, { summary: 'until the platform answers' }));
+      return undefined;
+    }
   }
 
   /** Ends the session's life, for the first reason that is given. */

@@ -27,10 +27,10 @@ export const { startLeg } = proxyActivities<Pick<Activities, 'startLeg'>>({
 });
 
 /** The seed's loop: base 500 ms, at most 3 s apart. Each look is short, so that one lost answer costs one look. */
-export function confirmLegWithin(seconds: number): Activities['confirmLeg'] {
+export function confirmLegWithin(limitMs: number): Activities['confirmLeg'] {
   return proxyActivities<Pick<Activities, 'confirmLeg'>>({
     startToCloseTimeout: '12s',
-    scheduleToCloseTimeout: `${seconds}s`,
+    scheduleToCloseTimeout: Math.max(1, limitMs),
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '3s' },
     cancellationType: AT_ONCE,
     summary: 'wait until the leg is active',

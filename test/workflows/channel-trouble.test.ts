@@ -13,22 +13,26 @@ const WAIT_SECONDS = 4;
 const SIGNALS_TAKEN = 40;
 
 let temporal: TestWorkflowEnvironment;
+/** Where a wait lasts longer than a session that takes no message is waited for. */
+let patient: SessionWorld;
 /** The platform fails, forgets and answers late here, and so does Temporal. */
 let world: SessionWorld;
 
 beforeAll(async () => {
   temporal = await startTemporal({ 'history.maximumSignalsPerExecution': SIGNALS_TAKEN });
   world = await createSessionWorld(temporal, { bargeWaitSeconds: WAIT_SECONDS });
+  patient = await createSessionWorld(temporal, { bargeWaitSeconds: 30, simulator: { seed: 'patient' } });
 }, 60_000);
 
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
+  await patient[Symbol.asyncDispose]();
   await temporal.teardown();
   expect(world.simulator.ledger.violations()).toEqual([]);
 });
 
-async function listener(interactionId: string, supervisorId: string): Promise<SessionHandle> {
-  const session = await world.start({ interactionId, supervisorId });
+async function listener(interactionId: string, supervisorId: string, on = world): Promise<SessionHandle> {
+  const session = await on.start({ interactionId, supervisorId });
   await reached(session, 'SILENT');
   return session;
 }
@@ -87,6 +91,24 @@ test('a command that waited is not tried past its time', async () => {
   });
   expect((await legOf(anna)).modes.at(-1)?.mode).toBe('silent');
   await stopped(anna);
+});
+
+test('a command whose turn has come, and which the platform puts off for longer than is left, fails at once and says why', async () => {
+  const interactionId = world.interaction();
+  const anna = await listener(interactionId, 'anna');
+  const ben = await listener(interactionId, 'ben');
+  await anna.signal('barge', { commandId: 'a' });
+  await settled(anna, 'a');
+  await ben.signal('barge', { commandId: 'b' });
+  await inLine(ben, 1);
+  world.simulator.controls.addFault({
+    match: { action: 'barge', interactionId },
+    effect: { kind: 'status', status: 429, retryAfterSeconds: 20 },
+  });
+  await anna.signal('silent');
+  expect(await settled(ben, 'b')).toMatchObject({ status: 'failed', reason: 'throttled' });
+  await until('the channel is free', async () => (await channelOf(world, interactionId)).holder === null);
+  await stopped(anna, ben);
 });
 
 test('a command that waited and is tried in vain gives way to silent at once', async () => {
@@ -246,3 +268,37 @@ test('a session that cannot be told anything holds up nobody’s grant', async (
   await cora.cancel();
   await stopped(anna, ben, dan);
 }, 60_000);
+
+test('who is next and can be told nothing is passed over', async () => {
+  const interactionId = patient.interaction();
+  const anna = await listener(interactionId, 'anna', patient);
+  const ben = await listener(interactionId, 'ben', patient);
+  const cora = await listener(interactionId, 'cora', patient);
+  await anna.signal('barge', { commandId: 'a' });
+  await settled(anna, 'a');
+  await ben.signal('barge', { commandId: 'b' });
+  await inLine(ben, 1);
+  await cora.signal('barge', { commandId: 'c' });
+  await inLine(cora, 2);
+  await filledUp(ben);
+  // All the updates that it may have at once.
+  const asking = Array.from({ length: 10 }, () =>
+    ben.executeUpdate('awaitCommand', { args: [{ commandId: 'b', waitMs: 30_000 }] }).catch(() => undefined),
+  );
+  await until('ten updates', async () => {
+    const { events } = await ben.fetchHistory();
+    return (events ?? []).filter((event) => event.workflowExecutionUpdateAcceptedEventAttributes).length >= 10;
+  });
+  await anna.signal('silent');
+  expect(await settled(cora, 'c', 20_000)).toMatchObject({ status: 'applied' });
+  await ben.cancel();
+  await Promise.all(asking);
+  await stopped(cora, anna);
+}, 60_000);
+
+/** Takes no signal any more. */
+async function filledUp(session: SessionHandle): Promise<void> {
+  const { events } = await session.fetchHistory();
+  const taken = (events ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes).length;
+  for (let n = taken; n < SIGNALS_TAKEN; n += 1) await session.signal('channelExpired', { requestId: 'nobody’s' });
+}

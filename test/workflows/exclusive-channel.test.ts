@@ -398,6 +398,20 @@ describe('when something dies', () => {
     expect(legsGone(world, interactionId)).toBe(2);
   });
 
+  test('a holder whose leg was severed, unknown to its session, keeps the channel from nobody', async () => {
+    const interactionId = world.interaction();
+    const anna = await listener(interactionId, 'anna');
+    const ben = await listener(interactionId, 'ben');
+    await anna.signal('barge', { commandId: 'a' });
+    await settled(anna, 'a');
+    const { monitorSessionId } = await memoOf(anna);
+    world.simulator.controls.sever({ monitorSessionId: monitorSessionId ?? '' });
+    await ben.signal('barge', { commandId: 'b' });
+    expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+    expect((await anna.result()).session.endReason).toBe('leg-lost');
+    await stopped(ben);
+  });
+
   test('a grant that reaches the dead holder’s successor frees the channel once the dead one’s leg is stopped', async () => {
     const interactionId = world.interaction();
     const anna = await listener(interactionId, 'anna');

@@ -1,13 +1,11 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import type { monitoringSession } from '../../workflows/monitoring-session.js';
 import { bundleWorkflows } from '../../worker/workflow-bundle.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
-import { asked, channelOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import { asked, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let temporal: TestWorkflowEnvironment;
@@ -120,148 +118,6 @@ test('signals that are there before the session is are taken in their order, wha
   await session.result();
 });
 
-/** `RESET_REAPPLY_TYPE_NONE` of Temporal's API. */
-const SIGNALS_ARE_NOT_REPEATED = { resetReapplyType: 2 };
-
-/** Replays the session from before its start, as an operator's reset does. */
-async function resetToBeginning(
-  session: SessionHandle,
-  options: Record<string, unknown> = {},
-): Promise<WorkflowHandle<typeof monitoringSession>> {
-  const { events } = await session.fetchHistory();
-  const firstTaskCompleted = events?.[3]?.eventId;
-  if (!firstTaskCompleted) throw new Error('no history');
-  await session.client.workflowService.resetWorkflowExecution({
-    namespace: temporal.namespace ?? 'default',
-    workflowExecution: { workflowId: session.workflowId },
-    workflowTaskFinishEventId: firstTaskCompleted,
-    requestId: randomUUID(),
-    reason: 'test',
-    ...options,
-  });
-  return temporal.client.workflow.getHandle<typeof monitoringSession>(session.workflowId);
-}
-
-test('a session that is reset to its beginning keeps its leg', async () => {
-  const interactionId = world.interaction();
-  const session = await world.start({ interactionId, supervisorId: 'cora' });
-  await reached(session, 'SILENT');
-  const { monitorSessionId } = await memoOf(session);
-  const successor = await resetToBeginning(session);
-  await until('the successor is active', async () => {
-    const { session: shown } = await reportOf(successor);
-    return shown.state === 'SILENT' && shown.monitorSessionId === monitorSessionId;
-  });
-  expect(asked(world, interactionId, 'start')).toBe(1);
-  await successor.signal('stop');
-  await successor.result();
-  expect(legsGone(world, interactionId)).toBe(1);
-});
-
-test('a session that is reset after its leg was severed makes another one', async () => {
-  const interactionId = world.interaction();
-  const session = await world.start({ interactionId, supervisorId: 'cleo' });
-  await reached(session, 'SILENT');
-  world.simulator.controls.sever({ interactionId });
-  const successor = await resetToBeginning(session);
-  await reached(successor, 'SILENT');
-  expect(asked(world, interactionId, 'start')).toBe(2);
-  expect(world.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
-  await successor.signal('stop');
-  await successor.result();
-  expect(legsGone(world, interactionId)).toBe(2);
-});
-
-test('a session that is reset while its start is lost sends no second one, whatever came before it', async () => {
-  const interactionId = world.interaction();
-  // An earlier session under the same id, whose leg is long gone, says nothing about this one's.
-  const earlier = await world.start({ interactionId, supervisorId: 'carl' });
-  await reached(earlier, 'SILENT');
-  await earlier.signal('stop');
-  await earlier.result();
-  world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: { kind: 'lost-answer' } });
-  const session = await world.start({ interactionId, supervisorId: 'carl' });
-  await until('the lost start', () => asked(world, interactionId, 'start') === 2);
-  const successor = await resetToBeginning(session);
-  // The reset run gives the earlier attempt its full time before it looks.
-  await reached(successor, 'SILENT', 80_000);
-  expect(asked(world, interactionId, 'start')).toBe(2);
-  expect(world.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
-  await successor.signal('stop');
-  await successor.result();
-  expect(legsGone(world, interactionId)).toBe(2);
-}, 120_000);
-
-test('a holder that is reset keeps its turn or gives it back, and its leg speaks only with the channel', async () => {
-  const interactionId = world.interaction();
-  const anna = await world.start({ interactionId, supervisorId: 'anna' });
-  const ben = await world.start({ interactionId, supervisorId: 'ben' });
-  for (const session of [anna, ben]) await reached(session, 'SILENT');
-  await anna.signal('barge', { commandId: 'a' });
-  await settled(anna, 'a');
-  await ben.signal('barge', { commandId: 'b' });
-  await until('ben is next', async () => (await memoOf(ben)).waiting?.position === 1);
-  // What anna was told to do comes again after the reset: she barges.
-  const again = await resetToBeginning(anna);
-  await reached(again, 'BARGE');
-  await until('the holder', async () => (await channelOf(world, interactionId)).holder?.sessionId === anna.workflowId);
-  await again.signal('silent', { commandId: 's' });
-  expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
-  expect(asked(world, interactionId, 'start')).toBe(2);
-  for (const session of [again, ben]) {
-    await session.signal('stop');
-    await session.result();
-  }
-  expect(legsGone(world, interactionId)).toBe(2);
-  expect(await channelOf(world, interactionId)).toEqual({ holder: null, waiting: [] });
-});
-
-test('a holder that is reset to before its barge, and not told to barge again, locks nothing', async () => {
-  const interactionId = world.interaction();
-  const anna = await world.start({ interactionId, supervisorId: 'ann' });
-  const ben = await world.start({ interactionId, supervisorId: 'benno' });
-  for (const session of [anna, ben]) await reached(session, 'SILENT');
-  await anna.signal('barge', { commandId: 'a' });
-  await settled(anna, 'a');
-  const again = await resetToBeginning(anna, SIGNALS_ARE_NOT_REPEATED);
-  await reached(again, 'SILENT');
-  await ben.signal('barge', { commandId: 'b' });
-  expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
-  for (const session of [again, ben]) {
-    await session.signal('stop');
-    await session.result();
-  }
-  expect(legsGone(world, interactionId)).toBe(2);
-});
-
-test('a holder that is reset and told to be silent at once falls silent before anybody else speaks', async () => {
-  const interactionId = world.interaction();
-  const anna = await world.start({ interactionId, supervisorId: 'anna' });
-  const ben = await world.start({ interactionId, supervisorId: 'ben' });
-  for (const session of [anna, ben]) await reached(session, 'SILENT');
-  await anna.signal('barge', { commandId: 'a' });
-  await settled(anna, 'a');
-  await ben.signal('barge', { commandId: 'b' });
-  await until('ben is next', async () => (await memoOf(ben)).waiting?.position === 1);
-  // Slow, so that the repeated grant and the silent are both there before the first look is over.
-  const slow = world.simulator.controls.addFault({
-    match: { action: 'state', interactionId },
-    effect: { kind: 'delay', ms: 1_200, before: 'answer' },
-    times: 1_000,
-  });
-  const again = await resetToBeginning(anna, SIGNALS_ARE_NOT_REPEATED);
-  await again.signal('silent', { commandId: 's' });
-  expect(await settled(again, 's', 30_000)).toMatchObject({ status: 'applied' });
-  world.simulator.controls.removeFault(slow);
-  expect(await settled(ben, 'b', 30_000)).toMatchObject({ status: 'applied' });
-  expect((await reportOf(ben)).history.filter((entry) => 'conflictingMonitorSessionId' in entry)).toEqual([]);
-  for (const session of [again, ben]) {
-    await session.signal('stop');
-    await session.result();
-  }
-  expect(legsGone(world, interactionId)).toBe(2);
-}, 90_000);
-
 test('an update that was there before the session’s first task is answered', async () => {
   const interactionId = world.interaction();
   await world.stopWorker();
@@ -288,34 +144,6 @@ test('a session that is only asked for outcomes continues as new, too', async ()
   });
   await handle.signal('stop');
   await handle.result();
-});
-
-test('a waiter that is reset keeps its place', async () => {
-  const interactionId = world.interaction();
-  const sessions = await Promise.all(
-    ['una', 'vera', 'wanda'].map((supervisorId) => world.start({ interactionId, supervisorId })),
-  );
-  const [una, vera, wanda] = sessions;
-  for (const session of sessions) await reached(session, 'SILENT');
-  await una!.signal('barge', { commandId: 'u' });
-  await settled(una!, 'u');
-  await vera!.signal('barge', { commandId: 'v' });
-  await until('vera is next', async () => (await memoOf(vera!)).waiting?.position === 1);
-  await wanda!.signal('barge', { commandId: 'w' });
-  await until('wanda is behind her', async () => (await memoOf(wanda!)).waiting?.position === 2);
-  const again = await resetToBeginning(vera!);
-  await until('vera is next again', async () => (await memoOf(again)).waiting?.position === 1);
-  expect((await channelOf(world, interactionId)).waiting.map(({ sessionId }) => sessionId)).toEqual([
-    vera!.workflowId,
-    wanda!.workflowId,
-  ]);
-  await una!.signal('silent');
-  expect(await settled(again, 'v')).toMatchObject({ status: 'applied' });
-  for (const session of [una!, again, wanda!]) {
-    await session.signal('stop');
-    await session.result();
-  }
-  expect(legsGone(world, interactionId)).toBe(3);
 });
 
 test('histories replay without a difference', async () => {

@@ -1,0 +1,339 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { mutexWorkflowId } from '../../domain/identifiers.js';
+import type { monitoringSession } from '../../workflows/monitoring-session.js';
+import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import type { SessionHandle, SessionWorld } from '../support/session-world.js';
+import { asked, channelOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import { until } from '../support/until.js';
+
+/** An operator resets sessions in Temporal: they forget what came after, and the platform does not. */
+let temporal: TestWorkflowEnvironment;
+let world: SessionWorld;
+
+const WAIT_SECONDS = 10;
+
+beforeAll(async () => {
+  temporal = await startTemporal();
+  world = await createSessionWorld(temporal, { bargeWaitSeconds: WAIT_SECONDS });
+}, 60_000);
+
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+  await temporal.teardown();
+  expect(world.simulator.ledger.violations()).toEqual([]);
+});
+
+/** `RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL` and `_UPDATE` of Temporal's API: what came later is forgotten for good. */
+const NOTHING_IS_REPEATED = { resetReapplyExcludeTypes: [1, 2] };
+
+type Session = WorkflowHandle<typeof monitoringSession>;
+
+/** Replays the session from before its start, as an operator's reset does. */
+async function resetToBeginning(session: SessionHandle, options: Record<string, unknown> = {}): Promise<Session> {
+  return resetTo(session, (await tasksOf(session)).at(0), options);
+}
+
+/** The workflow tasks that are done, by the events that say so. */
+async function tasksOf(session: Session) {
+  const { events } = await session.fetchHistory();
+  return (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes).map(({ eventId }) => eventId);
+}
+
+async function resetTo(
+  session: Session,
+  task: Awaited<ReturnType<typeof tasksOf>>[number],
+  options: Record<string, unknown> = {},
+): Promise<Session> {
+  if (!task) throw new Error('no history');
+  await session.client.workflowService.resetWorkflowExecution({
+    namespace: temporal.namespace ?? 'default',
+    workflowExecution: { workflowId: session.workflowId },
+    workflowTaskFinishEventId: task,
+    requestId: randomUUID(),
+    reason: 'test',
+    ...options,
+  });
+  return temporal.client.workflow.getHandle<typeof monitoringSession>(session.workflowId);
+}
+
+async function listeners(interactionId: string, ...supervisors: readonly string[]): Promise<Session[]> {
+  const sessions: Session[] = [];
+  for (const supervisorId of supervisors) {
+    const session = await world.start({ interactionId, supervisorId });
+    await reached(session, 'SILENT');
+    sessions.push(session);
+  }
+  return sessions;
+}
+
+/** The session is at that place; when its wait is over, ms since the epoch. */
+async function inLine(session: Session, position: number): Promise<number> {
+  return until(`${session.workflowId} is at ${position}`, async () => {
+    const { waiting } = await memoOf(session);
+    return waiting?.position === position && Date.parse(waiting.expiresAt);
+  });
+}
+
+async function stopped(...sessions: readonly Session[]): Promise<void> {
+  for (const session of sessions) {
+    await session.signal('stop');
+    await session.result();
+  }
+}
+
+test('a session that is reset to its beginning keeps its leg', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'cora' });
+  await reached(session, 'SILENT');
+  const { monitorSessionId } = await memoOf(session);
+  const successor = await resetToBeginning(session);
+  await until('the successor is active', async () => {
+    const { session: shown } = await reportOf(successor);
+    return shown.state === 'SILENT' && shown.monitorSessionId === monitorSessionId;
+  });
+  expect(asked(world, interactionId, 'start')).toBe(1);
+  await successor.signal('stop');
+  await successor.result();
+  expect(legsGone(world, interactionId)).toBe(1);
+});
+
+test('a session that is reset after its leg was severed makes another one', async () => {
+  const interactionId = world.interaction();
+  const session = await world.start({ interactionId, supervisorId: 'cleo' });
+  await reached(session, 'SILENT');
+  world.simulator.controls.sever({ interactionId });
+  const successor = await resetToBeginning(session);
+  await reached(successor, 'SILENT');
+  expect(asked(world, interactionId, 'start')).toBe(2);
+  expect(world.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
+  await successor.signal('stop');
+  await successor.result();
+  expect(legsGone(world, interactionId)).toBe(2);
+});
+
+test('a session that is reset while its start is lost sends no second one, whatever came before it', async () => {
+  const interactionId = world.interaction();
+  // An earlier session under the same id, whose leg is long gone, says nothing about this one's.
+  const earlier = await world.start({ interactionId, supervisorId: 'carl' });
+  await reached(earlier, 'SILENT');
+  await earlier.signal('stop');
+  await earlier.result();
+  world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: { kind: 'lost-answer' } });
+  const session = await world.start({ interactionId, supervisorId: 'carl' });
+  await until('the lost start', () => asked(world, interactionId, 'start') === 2);
+  const successor = await resetToBeginning(session);
+  // The reset run gives the earlier attempt its full time before it looks.
+  await reached(successor, 'SILENT', 80_000);
+  expect(asked(world, interactionId, 'start')).toBe(2);
+  expect(world.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
+  await successor.signal('stop');
+  await successor.result();
+  expect(legsGone(world, interactionId)).toBe(2);
+}, 120_000);
+
+test('a holder that is reset keeps its turn or gives it back, and its leg speaks only with the channel', async () => {
+  const interactionId = world.interaction();
+  const anna = await world.start({ interactionId, supervisorId: 'anna' });
+  const ben = await world.start({ interactionId, supervisorId: 'ben' });
+  for (const session of [anna, ben]) await reached(session, 'SILENT');
+  await anna.signal('barge', { commandId: 'a' });
+  await settled(anna, 'a');
+  await ben.signal('barge', { commandId: 'b' });
+  await until('ben is next', async () => (await memoOf(ben)).waiting?.position === 1);
+  // What anna was told to do comes again after the reset: she barges.
+  const again = await resetToBeginning(anna);
+  await reached(again, 'BARGE');
+  await until('the holder', async () => (await channelOf(world, interactionId)).holder?.sessionId === anna.workflowId);
+  await again.signal('silent', { commandId: 's' });
+  expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+  expect(asked(world, interactionId, 'start')).toBe(2);
+  for (const session of [again, ben]) {
+    await session.signal('stop');
+    await session.result();
+  }
+  expect(legsGone(world, interactionId)).toBe(2);
+  expect(await channelOf(world, interactionId)).toEqual({ holder: null, waiting: [] });
+});
+
+test('a holder that is reset to before its barge, and not told to barge again, locks nothing', async () => {
+  const interactionId = world.interaction();
+  const anna = await world.start({ interactionId, supervisorId: 'ann' });
+  const ben = await world.start({ interactionId, supervisorId: 'benno' });
+  for (const session of [anna, ben]) await reached(session, 'SILENT');
+  await anna.signal('barge', { commandId: 'a' });
+  await settled(anna, 'a');
+  const again = await resetToBeginning(anna, NOTHING_IS_REPEATED);
+  await reached(again, 'SILENT');
+  await ben.signal('barge', { commandId: 'b' });
+  expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+  for (const session of [again, ben]) {
+    await session.signal('stop');
+    await session.result();
+  }
+  expect(legsGone(world, interactionId)).toBe(2);
+});
+
+test('a holder that is reset and told to be silent at once falls silent before anybody else speaks', async () => {
+  const interactionId = world.interaction();
+  const anna = await world.start({ interactionId, supervisorId: 'anna' });
+  const ben = await world.start({ interactionId, supervisorId: 'ben' });
+  for (const session of [anna, ben]) await reached(session, 'SILENT');
+  await anna.signal('barge', { commandId: 'a' });
+  await settled(anna, 'a');
+  await ben.signal('barge', { commandId: 'b' });
+  await until('ben is next', async () => (await memoOf(ben)).waiting?.position === 1);
+  // Slow, so that the repeated grant and the silent are both there before the first look is over.
+  const slow = world.simulator.controls.addFault({
+    match: { action: 'state', interactionId },
+    effect: { kind: 'delay', ms: 1_200, before: 'answer' },
+    times: 1_000,
+  });
+  const again = await resetToBeginning(anna, NOTHING_IS_REPEATED);
+  await again.signal('silent', { commandId: 's' });
+  expect(await settled(again, 's', 30_000)).toMatchObject({ status: 'applied' });
+  world.simulator.controls.removeFault(slow);
+  expect(await settled(ben, 'b', 30_000)).toMatchObject({ status: 'applied' });
+  expect((await reportOf(ben)).history.filter((entry) => 'conflictingMonitorSessionId' in entry)).toEqual([]);
+  for (const session of [again, ben]) {
+    await session.signal('stop');
+    await session.result();
+  }
+  expect(legsGone(world, interactionId)).toBe(2);
+}, 90_000);
+
+test('a waiter that is reset keeps its place', async () => {
+  const interactionId = world.interaction();
+  const sessions = await Promise.all(
+    ['una', 'vera', 'wanda'].map((supervisorId) => world.start({ interactionId, supervisorId })),
+  );
+  const [una, vera, wanda] = sessions;
+  for (const session of sessions) await reached(session, 'SILENT');
+  await una!.signal('barge', { commandId: 'u' });
+  await settled(una!, 'u');
+  await vera!.signal('barge', { commandId: 'v' });
+  await until('vera is next', async () => (await memoOf(vera!)).waiting?.position === 1);
+  await wanda!.signal('barge', { commandId: 'w' });
+  await until('wanda is behind her', async () => (await memoOf(wanda!)).waiting?.position === 2);
+  const again = await resetToBeginning(vera!);
+  await until('vera is next again', async () => (await memoOf(again)).waiting?.position === 1);
+  expect((await channelOf(world, interactionId)).waiting.map(({ sessionId }) => sessionId)).toEqual([
+    vera!.workflowId,
+    wanda!.workflowId,
+  ]);
+  await una!.signal('silent');
+  expect(await settled(again, 'v')).toMatchObject({ status: 'applied' });
+  for (const session of [una!, again, wanda!]) {
+    await session.signal('stop');
+    await session.result();
+  }
+  expect(legsGone(world, interactionId)).toBe(3);
+});
+
+/** Who waits, was granted the channel and speaks, and whose worker dies before any of that is written down. */
+async function speakerWhoForgets(interactionId: string, options: Record<string, unknown>) {
+  const [anna, ben] = await listeners(interactionId, 'anna', 'ben');
+  await anna!.signal('barge', { commandId: 'a' });
+  await settled(anna!, 'a');
+  await ben!.signal('barge', { commandId: 'b' });
+  const expiresAtMs = await inLine(ben!, 1);
+  // Later than the one in which he asked, or he would ask again.
+  const asking = (await tasksOf(ben!)).length;
+  await ben!.signal('channelExpired', { requestId: 'nobody’s' });
+  const waiting = await until('one more task', async () => (await tasksOf(ben!))[asking]);
+  await anna!.signal('silent');
+  await settled(ben!, 'b');
+  await world.stopWorker();
+  const again = await resetTo(ben!, waiting, options);
+  await until('the wait is over', () => Date.now() > expiresAtMs, 1_000 * WAIT_SECONDS);
+  await world.startWorker();
+  return { anna: anna!, ben: again };
+}
+
+function modesOf(interactionId: string, monitorSessionId: string | null): string[] {
+  const leg = world.simulator.ledger.legs({ interactionId }).find((one) => one.monitorSessionId === monitorSessionId);
+  return leg?.modes.map(({ mode }) => mode) ?? [];
+}
+
+test('a barge that took effect in time is applied, though nobody knows of it until the wait is over', async () => {
+  const interactionId = world.interaction();
+  const { anna, ben } = await speakerWhoForgets(interactionId, {});
+  expect(await settled(ben, 'b', 20_000)).toMatchObject({ status: 'applied' });
+  const { state, monitorSessionId } = await memoOf(ben);
+  expect(state).toBe('BARGE');
+  expect(modesOf(interactionId, monitorSessionId)).toEqual(['silent', 'barge']);
+  await stopped(ben, anna);
+  expect(await channelOf(world, interactionId)).toEqual({ holder: null, waiting: [] });
+}, 60_000);
+
+test('a leg that speaks, and whose session has forgotten the grant, is silenced when the wait is over', async () => {
+  const interactionId = world.interaction();
+  const { anna, ben } = await speakerWhoForgets(interactionId, NOTHING_IS_REPEATED);
+  expect(await settled(ben, 'b', 20_000)).toMatchObject({ status: 'expired' });
+  const { monitorSessionId } = await memoOf(ben);
+  await until('silence', () => modesOf(interactionId, monitorSessionId).at(-1) === 'silent', 5_000);
+  expect((await memoOf(ben)).state).toBe('SILENT');
+  await stopped(ben, anna);
+  expect(await channelOf(world, interactionId)).toEqual({ holder: null, waiting: [] });
+}, 60_000);
+
+test('a waiter that is reset while its grant is on its way is not overtaken', async () => {
+  const interactionId = world.interaction();
+  const [anna, ben, cora] = await listeners(interactionId, 'anna', 'ben', 'cora');
+  await anna!.signal('barge', { commandId: 'a' });
+  await settled(anna!, 'a');
+  await ben!.signal('barge', { commandId: 'b' });
+  await inLine(ben!, 1);
+  await cora!.signal('barge', { commandId: 'c' });
+  await inLine(cora!, 2);
+  const waiting = (await tasksOf(ben!)).at(-1);
+  const { holder } = await channelOf(world, interactionId);
+  const leg = { interactionId, monitorSessionId: (await memoOf(anna!)).monitorSessionId ?? '' };
+  await world.platform.changeMode(leg, 'silent');
+  // Ben’s task stays open for that long, and the grant waits for it.
+  const slow = world.simulator.controls.addFault({
+    match: { action: 'state', interactionId },
+    effect: { kind: 'delay', ms: 1_500, before: 'answer' },
+  });
+  const looks = asked(world, interactionId, 'state');
+  await ben!.signal('monitorStatus');
+  await until('a look', () => asked(world, interactionId, 'state') > looks);
+  const { requestId, fence } = holder ?? {};
+  const { runId } = await memoOf(anna!);
+  await temporal.client.workflow
+    .getHandle(mutexWorkflowId(interactionId))
+    .signal('releaseChannel', { requestId, runId, fence });
+  await until('the grant', async () => (await channelOf(world, interactionId)).holder?.sessionId === ben!.workflowId);
+  const again = await resetTo(ben!, waiting);
+  world.simulator.controls.removeFault(slow);
+  expect(await settled(again, 'b')).toMatchObject({ status: 'applied' });
+  expect(await commandStatus(cora!, 'c')).toBe('queued');
+  await stopped(cora!, again, anna!);
+});
+
+async function commandStatus(session: Session, commandId: string): Promise<string | undefined> {
+  return (await reportOf(session)).commands.find((command) => command.commandId === commandId)?.status;
+}
+
+test('a waiter or holder that is reset, and whose new leg stays pending, keeps the channel from nobody', async () => {
+  const interactionId = world.interaction();
+  const [anna, ben, cora] = await listeners(interactionId, 'anna', 'ben', 'cora');
+  await anna!.signal('barge', { commandId: 'a' });
+  await settled(anna!, 'a');
+  await ben!.signal('barge', { commandId: 'b' });
+  await inLine(ben!, 1);
+  world.simulator.controls.addLegFault({ interactionId, effect: 'never-active', times: 2 });
+  const sessions: Session[] = [];
+  for (const session of [anna!, ben!]) {
+    const { monitorSessionId } = await memoOf(session);
+    world.simulator.controls.sever({ monitorSessionId: monitorSessionId ?? '' });
+    const starts = asked(world, interactionId, 'start');
+    sessions.push(await resetToBeginning(session));
+    await until('another leg', () => asked(world, interactionId, 'start') > starts);
+  }
+  await cora!.signal('barge', { commandId: 'c' });
+  expect(await settled(cora!, 'c')).toMatchObject({ status: 'applied' });
+  await stopped(cora!, ...sessions);
+});
