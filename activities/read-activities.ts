@@ -15,6 +15,9 @@ export interface WorkflowSettings {
 export interface ReadActivities {
   readSettings(): Promise<WorkflowSettings>;
 
+  /** Does nothing: that it is done gives its workflow a task. */
+  beginTask(): Promise<void>;
+
   /** One page of the platform's interactions, for the API, which holds no platform credentials. */
   listInteractions(input: ListInteractionsInput): Promise<InteractionPage>;
 }
@@ -22,6 +25,8 @@ export interface ReadActivities {
 export function createReadActivities(platform: TelephonyPlatform, settings: WorkflowSettings): ReadActivities {
   return {
     readSettings: () => Promise.resolve(settings),
+
+    beginTask: () => Promise.resolve(),
 
     listInteractions: ({ status, pageSize, cursor }) =>
       answering<InteractionPage, never>(

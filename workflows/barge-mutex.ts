@@ -52,7 +52,7 @@ import { describeChannel } from './channel-details.js';
 import { parsed } from './session-input.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
 import type { Inbox } from './signals-in-order.js';
-import { taskOfItsOwn } from './task-of-its-own.js';
+import { isTaskOfItsOwn } from './task-of-its-own.js';
 
 const channelQuery = defineQuery<ChannelReport>(STATE_QUERY);
 
@@ -142,7 +142,7 @@ class BargeMutex {
       // Both are refused by the server, and this task done again, if a signal has arrived meanwhile: none is lost.
       if (this.#isOver()) return;
       if (this.#inbox.isHistoryLong && !this.#announcing) {
-        await taskOfItsOwn();
+        if (!(await isTaskOfItsOwn(this.#inbox))) continue;
         await this.#continueAsNew();
       }
       this.#alarm.setFor(this.#nextDueMs());

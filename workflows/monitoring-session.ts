@@ -38,7 +38,7 @@ import { awaitCommandUpdate, COMMAND_SIGNALS, stateQuery } from './session-messa
 import { SessionMirror } from './session-mirror.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
 import type { Inbox } from './signals-in-order.js';
-import { taskOfItsOwn } from './task-of-its-own.js';
+import { isTaskOfItsOwn } from './task-of-its-own.js';
 import { unless } from './unless.js';
 
 /** Of what was wrong with a signal, as much as anybody reads; the signal itself may be megabytes. */
@@ -212,8 +212,7 @@ class MonitoringSession {
     }
     while (this.#isLive()) {
       if (this.#mayContinueAsNew()) {
-        await taskOfItsOwn();
-        if (!this.#mayContinueAsNew()) continue;
+        if (!(await isTaskOfItsOwn(this.#inbox)) || !this.#mayContinueAsNew()) continue;
         const memo = SessionMirror.memo(this.#record, this.#start);
         const continueAsNew = makeContinueAsNewFunc<typeof monitoringSession>({ memo });
         await continueAsNew(this.#input, { record: this.#record, settings, endsAtMs, turn: this.#channel.turn });

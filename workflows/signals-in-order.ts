@@ -18,6 +18,8 @@ export interface Inbox {
    * follows from it must not depend on the task. A message is in the same task both times.
    */
   readonly isHistoryLong: boolean;
+  /** How many messages this run has heard. */
+  readonly messages: number;
   /** Of a message that does not come through {@link handleSignalsInOrder}. */
   heard(): void;
 }
@@ -29,7 +31,9 @@ export interface Inbox {
  */
 export function handleSignalsInOrder(signals: readonly HandledSignal[]): Inbox {
   let isHistoryLong = false;
+  let messages = 0;
   const heard = (): void => {
+    messages += 1;
     isHistoryLong = workflowInfo().continueAsNewSuggested;
   };
   const taking =
@@ -48,6 +52,9 @@ export function handleSignalsInOrder(signals: readonly HandledSignal[]): Inbox {
   return {
     get isHistoryLong() {
       return isHistoryLong;
+    },
+    get messages() {
+      return messages;
     },
     heard,
   };

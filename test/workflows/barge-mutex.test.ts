@@ -27,8 +27,8 @@ afterAll(async () => {
   expect(world.simulator.ledger.violations()).toEqual([]);
 });
 
-async function listener(interactionId: string, supervisorId: string): Promise<SessionHandle> {
-  const session = await world.start({ interactionId, supervisorId });
+async function listener(interactionId: string, supervisorId: string, within = world): Promise<SessionHandle> {
+  const session = await within.start({ interactionId, supervisorId });
   await reached(session, 'SILENT');
   return session;
 }
@@ -60,6 +60,15 @@ function mutexOf(interactionId: string): WorkflowHandle {
 
 async function closed(interactionId: string): Promise<void> {
   await until('the mutex has ended', async () => (await mutexOf(interactionId).describe()).status.name === 'COMPLETED');
+}
+
+/** Has a mutex continue as new: each message is a task of its own, and a few events. */
+async function nextRun(interactionId: string): Promise<void> {
+  const { runId } = await mutexOf(interactionId).describe();
+  await until('another run', async () => {
+    await mutexOf(interactionId).signal('releaseChannel', { requestId: 'never-heard-of', runId });
+    return (await mutexOf(interactionId).describe()).runId !== runId;
+  });
 }
 
 /** A request in the name of a session, as a repeat on the network would be. */
@@ -242,7 +251,7 @@ describe('the traps of a lock in a workflow', () => {
       return told.definition.signalDefinitions.map(({ name }) => name);
     };
     const atFirst = await handlers();
-    expect(atFirst.toSorted()).toEqual(['channelBlocked', 'releaseChannel', 'requestChannel']);
+    expect(atFirst.toSorted()).toEqual(['channelBlocked', 'lookAtHolder', 'releaseChannel', 'requestChannel']);
     const ben = await listener(interactionId, 'ben');
     await ben.signal('barge', { commandId: 'b' });
     await anna.signal('silent');
@@ -253,8 +262,10 @@ describe('the traps of a lock in a workflow', () => {
 });
 
 test('a mutex that ends the moment it is idle loses no request: the next one starts another, with higher fences', async () => {
-  const interactionId = world.interaction();
-  const supervisors = [await listener(interactionId, 'anna'), await listener(interactionId, 'ben')];
+  // So long a wait that one which ends is a lost request, and not a slow machine.
+  await using patient = await createSessionWorld(temporal, { bargeWaitSeconds: 20, channelIdleMs: 0 });
+  const interactionId = patient.interaction();
+  const supervisors = [await listener(interactionId, 'anna', patient), await listener(interactionId, 'ben', patient)];
   const turns = 12;
   // Each release leaves the mutex about to close, and a request is already on its way.
   await Promise.all(
@@ -272,12 +283,12 @@ test('a mutex that ends the moment it is idle loses no request: the next one sta
   for (const own of fences) expect(own).toEqual(own.toSorted((a, b) => a - b));
   await stopped(...supervisors);
   await closed(interactionId);
+  expect(patient.simulator.ledger.violations()).toEqual([]);
 }, 60_000);
 
 test('continue-as-new keeps the holder, the line and what is over, and nobody can tell', async () => {
   const interactionId = world.interaction();
   const anna = await holder(interactionId, 'anna');
-  const { runId } = await mutexOf(interactionId).describe();
   const waiting = await Promise.all(['ben', 'cora'].map((supervisorId) => listener(interactionId, supervisorId)));
   // Of somebody who asks for nothing else, so that only the memory of it keeps the repeat out.
   const dora = await listener(interactionId, 'dora');
@@ -291,15 +302,39 @@ test('continue-as-new keeps the holder, the line and what is over, and nobody ca
     const channel = await channelOf(world, interactionId);
     return channel.waiting.length === 2 && channel;
   });
-  // Each message is a task of its own, and a few events.
-  await until('another run', async () => {
-    await mutexOf(interactionId).signal('releaseChannel', { requestId: 'never-heard-of', runId });
-    return (await mutexOf(interactionId).describe()).runId !== runId;
-  });
+  await nextRun(interactionId);
   await mutexOf(interactionId).signal('requestChannel', over);
   expect(await channelOf(world, interactionId)).toEqual(before);
   await stopped(anna, ...waiting, dora);
   await closed(interactionId);
+});
+
+test('a grant that is repeated to a dead holder in a later run lets nobody past its leg', async () => {
+  const interactionId = world.interaction();
+  const anna = await holder(interactionId, 'anna');
+  const ben = await listener(interactionId, 'ben');
+  await nextRun(interactionId);
+  const { holder: held } = await channelOf(world, interactionId);
+  const request = await requestOf(anna, held?.requestId ?? '');
+  await anna.terminate();
+  await mutexOf(interactionId).signal('requestChannel', request);
+  await ben.signal('barge', { commandId: 'b' });
+  expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+  expect((await reportOf(ben)).history.filter((entry) => 'conflictingMonitorSessionId' in entry)).toEqual([]);
+  await stopped(ben);
+  expect(legsGone(world, interactionId)).toBe(2);
+});
+
+test('who has closed and is granted the channel does not keep it, though nobody else waits', async () => {
+  const interactionId = world.interaction();
+  const anna = await holder(interactionId, 'anna');
+  const ben = await listener(interactionId, 'ben');
+  await ben.signal('barge', { commandId: 'b' });
+  await inLine(ben, 1);
+  await ben.terminate();
+  await anna.signal('silent');
+  await closed(interactionId);
+  await stopped(anna);
 });
 
 test('a session that continues as new keeps the channel', async () => {
