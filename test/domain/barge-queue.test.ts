@@ -243,9 +243,33 @@ test('a session that asks again keeps its place and its time, and as a holder th
     ['c', 2 + WAIT_MS],
   ]);
   const again = applyQueueEvent(queue, asked('a2', 4, 'session-of-a'));
-  expect(again.queue.holder).toMatchObject({ requestId: 'a2', fence: queue.fence + 1 });
+  expect(again.queue.holder).toMatchObject({ requestId: 'a2', fence: queue.fence + 1, expiresAtMs: 4 + WAIT_MS });
   // What the run before it says late is stale.
   expect(applyQueueEvent(again.queue, released('a', 5)).queue.holder?.requestId).toBe('a2');
+});
+
+test('a request that its session has replaced is over for good', () => {
+  const { queue } = after(
+    asked('a'),
+    asked('b', 1),
+    asked('a2', 2, 'session-of-a'),
+    asked('b2', 3, 'session-of-b'),
+    released('a2', 4, undefined, 'session-of-a-run'),
+    released('b2', 5, undefined, 'session-of-b-run'),
+    asked('a', 6),
+    asked('b', 7),
+  );
+  expect(isIdle(queue)).toBe(true);
+});
+
+test('a holder that is blocked and asks again is no longer blocked, and who asks twice is told twice', () => {
+  const { queue } = after(asked('a'), asked('b', 1));
+  const { fence } = queue;
+  const blocked = applyQueueEvent(queue, { type: 'blocked', requestId: 'a', fence, blocked: true, atMs: 2 }).queue;
+  expect(applyQueueEvent(blocked, asked('a2', 3, 'session-of-a')).queue.holder?.blocked).toBe(false);
+  const repeated = applyQueueEvent(blocked, asked('a', 3));
+  expect(repeated.queue).toEqual(blocked);
+  expect(repeated.notices).toMatchObject([{ kind: 'granted', requestId: 'a', fence }]);
 });
 
 test('a request that its session made before the one that is in play is a late repeat', () => {
@@ -263,7 +287,15 @@ test('a request that its session made before the one that is in play is a late r
   expect(queue.holder?.requestId).toBe('a');
   expect(queue.waiting.map(({ requestId }) => requestId)).toEqual(['b']);
   const aOver = applyQueueEvent(queue, released('a', 10, undefined, 'anna-run')).queue;
-  expect(isIdle(applyQueueEvent(aOver, released('b', 11, undefined, 'ben-run')).queue)).toBe(true);
+  const over = applyQueueEvent(aOver, released('b', 11, undefined, 'ben-run')).queue;
+  expect(isIdle(over)).toBe(true);
+  // It stays over, also when those in play are.
+  for (const [id, session] of [
+    ['a0', 'anna'],
+    ['b0', 'ben'],
+  ] as const) {
+    expect(isIdle(applyQueueEvent(over, late(id, session)).queue)).toBe(true);
+  }
 });
 
 test('another session under the same id is another session', () => {
@@ -339,6 +371,9 @@ test('what is remembered of the past has an end', () => {
 test('the next expiry is that of whoever waits for the shortest', () => {
   expect(nextExpiryMs(after().queue)).toBeUndefined();
   expect(nextExpiryMs(after(asked('a'), asked('b', 7), asked('c', 9)).queue)).toBe(7 + WAIT_MS);
+  // The setting may have been lowered since the others asked.
+  const short: QueueEvent = { type: 'requested', atMs: 9, request: { ...request('d'), waitMs: 5 } };
+  expect(nextExpiryMs(after(asked('a'), asked('b', 7), short).queue)).toBe(14);
 });
 
 test('a wait is over at its very end, and then nobody is let through', () => {

@@ -44,20 +44,64 @@ const asked = (commandId: string, action: 'barge' | 'whisper' | 'silent' | 'stop
 });
 
 const anyEvent: fc.Arbitrary<SessionEvent> = fc.oneof(
-  fc.constantFrom(made, active, ended),
-  fc.constantFrom(...monitorMode.options).map((mode) => ({
-    type: 'session.mode' as const,
-    at,
-    mode,
-    bargeStatus: 'active' as const,
-  })),
-  fc.constantFrom(...endReason.options).map((reason) => ({ type: 'session.ending' as const, at, endReason: reason })),
-  fc
-    .record({ commandId: fc.constantFrom('c1', 'c2', 'c3', 'c4'), action: fc.constantFrom(...commandAction.options) })
-    .map((command) => ({ type: 'command.accepted' as const, at, ...command })),
-  fc
-    .constantFrom('c1', 'c2', 'c3', '~start', 'never-heard-of')
-    .map((commandId) => ({ type: 'command.settled' as const, at, commandId, status: 'applied' as const })),
+  { weight: 3, arbitrary: fc.constantFrom(made, active, ended) },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(...monitorMode.options).map((mode) => ({
+      type: 'session.mode' as const,
+      at,
+      mode,
+      bargeStatus: 'active' as const,
+    })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom(...endReason.options)
+      .map((reason) => ({ type: 'session.ending' as const, at, endReason: reason })),
+  },
+  {
+    weight: 4,
+    arbitrary: fc
+      .record({ commandId: fc.constantFrom('c1', 'c2', 'c3', 'c4'), action: fc.constantFrom(...commandAction.options) })
+      .map((command) => ({ type: 'command.accepted' as const, at, ...command })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .constantFrom('c1', 'c2', 'c3', '~start', 'never-heard-of')
+      .map((commandId) => ({ type: 'command.settled' as const, at, commandId, status: 'applied' as const })),
+  },
+  {
+    weight: 8,
+    arbitrary: fc
+      .record({
+        commandId: fc.constantFrom('c1', 'c2', 'c3', '~start', 'never-heard-of'),
+        position: fc.integer({ min: 1, max: 3 }),
+        expiresAt: fc.constantFrom(at, '2026-11-01T00:00:30.000Z'),
+        type: fc.constantFrom(
+          'session.queued',
+          'session.moved',
+          'session.granted',
+          'session.expired',
+          'session.superseded',
+        ),
+      })
+      .map(({ type, commandId, position, expiresAt }): SessionEvent => {
+        switch (type) {
+          case 'session.queued':
+            return { type, at, commandId, position, expiresAt };
+          case 'session.moved':
+            return { type, at, commandId, position };
+          case 'session.granted':
+            return { type, at, commandId, fence: position };
+          case 'session.superseded':
+            return { type, at, commandId, supersededBy: 'c4' };
+          default:
+            return { type: 'session.expired', at, commandId };
+        }
+      }),
+  },
 );
 
 test('whatever happens in whatever order, a session keeps its rules', () => {
@@ -87,6 +131,25 @@ test('whatever happens in whatever order, a session keeps its rules', () => {
         // The version moves exactly when what is shown does.
         const shown = (one: SessionRecord): string => JSON.stringify({ ...one.session, version: 0 });
         expect(session.version !== before.session.version).toBe(shown(before) !== shown(record));
+        // Of a command that has its outcome nothing more is heard, and a place in line is that of a queued command.
+        const { type, commandId } = event;
+        const isOver = before.commands.some((one) => one.commandId === commandId && isFinal(one.status));
+        if (isOver && /^(command.settled|session.(queued|moved|granted|expired|superseded))$/.test(type)) {
+          expect(record).toBe(before);
+        }
+        for (const { status, position, expiresAt } of record.commands) {
+          expect({ status, places: position === undefined ? 0 : 1 }).toEqual({
+            status,
+            places: status === 'queued' ? 1 : 0,
+          });
+          expect(expiresAt === undefined).toBe(position === undefined);
+        }
+        const queued = record.commands.find(({ status }) => status === 'queued');
+        expect(session.waiting).toEqual(
+          queued === undefined || queued.action === 'silent'
+            ? null
+            : { mode: queued.action, position: queued.position, expiresAt: queued.expiresAt },
+        );
         // An outcome is final.
         for (const command of before.commands.filter((one) => isFinal(one.status))) {
           expect(findCommand(record, command.commandId)).toEqual(command);
@@ -109,6 +172,26 @@ describe('commands', () => {
   test('a repeated id changes nothing, whatever it asks for', () => {
     const record = after(fresh(), asked('c1', 'barge'));
     expect(after(record, asked('c1', 'stop'))).toBe(record);
+  });
+
+  test('a place in line that is told again leaves no line in the trail, and the leg in the way is told to the end', () => {
+    const expiresAt = '2026-11-01T00:00:30.000Z';
+    const place: SessionEvent = { type: 'session.queued', at, commandId: 'c1', position: 1, expiresAt };
+    const blocked: SessionEvent = { ...place, conflictingMonitorSessionId: 'another’s' };
+    const record = after(fresh(), made, active, asked('c1', 'barge'), place, blocked);
+    expect(after(record, blocked)).toBe(record);
+    expect(after(record, { type: 'session.moved', at, commandId: 'c1', position: 1 })).toBe(record);
+    const later = after(record, { ...blocked, expiresAt: '2026-11-01T00:01:00.000Z' });
+    expect(later.session.waiting).toEqual({ mode: 'barge', position: 1, expiresAt: '2026-11-01T00:01:00.000Z' });
+    const granted = after(record, { type: 'session.granted', at, commandId: 'c1', fence: 1 });
+    expect(findCommand(granted, 'c1')).toEqual({ commandId: 'c1', action: 'barge', status: 'accepted' });
+    expect(granted.session.waiting).toBeNull();
+    expect(findCommand(after(record, { type: 'session.expired', at, commandId: 'c1' }), 'c1')).toEqual({
+      commandId: 'c1',
+      action: 'barge',
+      status: 'expired',
+      conflictingMonitorSessionId: 'another’s',
+    });
   });
 
   test('mode changes are cancelled by the end, and told why', () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { channelRequest } from '../../domain/channel.js';
 import { mutexWorkflowId } from '../../domain/identifiers.js';
@@ -301,4 +302,101 @@ async function filledUp(session: SessionHandle): Promise<void> {
   const { events } = await session.fetchHistory();
   const taken = (events ?? []).filter((event) => event.workflowExecutionSignaledEventAttributes).length;
   for (let n = taken; n < SIGNALS_TAKEN; n += 1) await session.signal('channelExpired', { requestId: 'nobody’s' });
+}
+
+test('a session that ends does not close before the mutex has heard that it left the line', async () => {
+  const interactionId = world.interaction();
+  const ben = await listener(interactionId, 'ben');
+  const mutex = await deafMutex(interactionId);
+  await ben.signal('barge', { commandId: 'b' });
+  await ben.signal('silent', { commandId: 's' });
+  await settled(ben, 's');
+  await ben.signal('stop');
+  await until('the leg is stopped', async () => (await legOf(ben)).endedBy === 'stop');
+  await triedAgain(ben, 'releaseChannel');
+  expect((await ben.describe()).status.name).toBe('RUNNING');
+  await mutex.terminate();
+  await ben.result();
+}, 60_000);
+
+test('a request that found no hearing is made again, and is served once there is a mutex', async () => {
+  const interactionId = world.interaction();
+  const ben = await listener(interactionId, 'ben');
+  const mutex = await deafMutex(interactionId);
+  await ben.signal('barge', { commandId: 'b' });
+  await triedAgain(ben, 'requestChannel');
+  await mutex.terminate();
+  expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+  await stopped(ben);
+}, 60_000);
+
+test('a holder whose command is kept off has one time for it, however often it is told to look', async () => {
+  const interactionId = world.interaction();
+  const anna = await listener(interactionId, 'anna');
+  await anna.signal('barge', { commandId: 'a' });
+  await settled(anna, 'a');
+  // By another program of our client; the session has not been told.
+  await world.platform.changeMode({ interactionId, monitorSessionId: (await legOf(anna)).monitorSessionId }, 'silent');
+  const outside = world.simulator.controls.outsideLeg({ interactionId });
+  await anna.signal('whisper', { commandId: 'w' });
+  const expiresAtMs = await inLine(anna, 1);
+  for (let n = 0; n < 3; n += 1) {
+    const looks = asked(world, interactionId, 'state');
+    await anna.signal('monitorStatus');
+    await until('two looks', () => asked(world, interactionId, 'state') >= looks + 2);
+    expect(Date.parse((await memoOf(anna)).waiting?.expiresAt ?? '')).toBe(expiresAtMs);
+  }
+  expect((await settled(anna, 'w')).status).toBe('expired');
+  world.simulator.controls.releaseOutsideLeg(outside);
+  await stopped(anna);
+}, 60_000);
+
+test('a barge that silent calls off passes the channel on only when its leg is silent', async () => {
+  const interactionId = world.interaction();
+  const [anna, ben] = [await listener(interactionId, 'anna'), await listener(interactionId, 'ben')];
+  const outside = world.simulator.controls.outsideLeg({ interactionId });
+  await anna.signal('barge', { commandId: 'a' });
+  await inLine(anna, 1);
+  const { monitorSessionId } = await legOf(anna);
+  const lost = world.simulator.controls.addFault({
+    match: { action: 'barge', monitorSessionId },
+    effect: { kind: 'hang', execute: true, forMs: 200 },
+    times: 10_000,
+  });
+  world.simulator.controls.addFault({
+    match: { action: 'silent', monitorSessionId },
+    effect: { kind: 'delay', ms: 800, before: 'execution' },
+    times: 1,
+  });
+  world.simulator.controls.releaseOutsideLeg(outside);
+  await until('it speaks', async () => (await legOf(anna)).modes.some(({ mode }) => mode === 'barge'));
+  await ben.signal('barge', { commandId: 'b' });
+  await inLine(ben, 2);
+  await anna.signal('silent', { commandId: 's' });
+  expect(await settled(anna, 's')).toMatchObject({ status: 'applied' });
+  expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+  // Let past too early, ben would have met anna’s leg on the platform.
+  expect((await reportOf(ben)).history.filter((entry) => 'conflictingMonitorSessionId' in entry)).toEqual([]);
+  world.simulator.controls.removeFault(lost);
+  await stopped(anna, ben);
+}, 60_000);
+
+/** A mutex on whose queue nobody works, and that takes no signal any more. */
+async function deafMutex(interactionId: string): Promise<WorkflowHandle> {
+  const mutex = await temporal.client.workflow.start('bargeMutex', {
+    workflowId: mutexWorkflowId(interactionId),
+    taskQueue: 'deserted',
+    args: [{ interactionId, idleMs: 0 }],
+  });
+  for (let n = 0; n < SIGNALS_TAKEN; n += 1) await mutex.signal('nonsense');
+  return mutex;
+}
+
+async function triedAgain(session: SessionHandle, activity: string): Promise<void> {
+  await until(`${activity} is tried again`, async () => {
+    const { pendingActivities } = (await session.describe()).raw;
+    return pendingActivities?.some(
+      ({ activityType, attempt }) => activityType?.name === activity && (attempt ?? 0) > 1,
+    );
+  });
 }
