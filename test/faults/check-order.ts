@@ -61,11 +61,23 @@ function heldByTwo(turns: readonly Turn[], evidence: Evidence): string[] {
     if (before === undefined || before.runId === turn.runId) return [];
     const { atMs } = turn.grant;
     if ((before.release?.fromMs ?? Number.POSITIVE_INFINITY) <= atMs) return [];
+    if (isLostRelease(before, turn.grant, evidence)) return [];
     if (closedAt(before, evidence) > atMs) return [`${named(turn)} is granted while ${named(before)} has the channel`];
     const leg = evidence.legs.find(({ monitorSessionId }) => monitorSessionId === before.monitorSessionId);
     const isLegLive = leg !== undefined && (leg.endedAt === null || Date.parse(leg.endedAt) > atMs);
     return isLegLive ? [`${named(turn)} is granted while the leg of ${named(before)}, who died, is live`] : [];
   });
+}
+
+/**
+ * A mutex that is terminated in a task takes along what it heard in it, though the grant that followed is on its way. Then
+ * the platform has to show that the leg was silent by then.
+ */
+function isLostRelease(holder: Turn, next: GrantedTurn['grant'], { mutexes, legs }: Evidence): boolean {
+  const closedAtMs = mutexes.find(({ firstRunId }) => firstRunId === holder.mutexRunId)?.closedAtMs;
+  if (closedAtMs === undefined || closedAtMs > next.atMs) return false;
+  const modes = legs.find(({ monitorSessionId }) => monitorSessionId === holder.monitorSessionId)?.modes ?? [];
+  return modes.findLast(({ at }) => Date.parse(at) <= closedAtMs)?.mode === 'silent';
 }
 
 function grantedAfterAll(turns: readonly Turn[]): string[] {
