@@ -1,7 +1,9 @@
 import { activityInfo, cancellationSignal, getClient, sleep } from '@temporalio/activity';
-import { WithStartWorkflowOperation, WorkflowNotFoundError } from '@temporalio/client';
+import { WithStartWorkflowOperation } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { Workflow } from '@temporalio/common';
+import { runningSessions } from '../directory/running-sessions.js';
+import { signalled } from '../directory/tell-workflows.js';
 import type { QueueNotice } from '../domain/barge-queue.js';
 import {
   BARGE_MUTEX,
@@ -28,7 +30,6 @@ import { isExclusive } from '../domain/session.js';
 import { MONITOR_STATUS_SIGNAL } from '../domain/workflow-contract.js';
 import type { Leg, TelephonyPlatform } from '../platform/telephony-platform.js';
 import { answering } from './platform-failure.js';
-import { runningSessions } from './running-sessions.js';
 
 const INTERACTION_ID = defineSearchAttributeKey('InteractionId', SearchAttributeType.KEYWORD);
 
@@ -120,11 +121,11 @@ export function createChannelActivities(platform: TelephonyPlatform, idleMs: num
     },
 
     async reportBlocked(interactionId, blocked) {
-      await signalled(mutexWorkflowId(interactionId), CHANNEL_BLOCKED, blocked);
+      await signal(mutexWorkflowId(interactionId), CHANNEL_BLOCKED, blocked);
     },
 
     async doubtHolder(interactionId) {
-      await signalled(mutexWorkflowId(interactionId), LOOK_AT_HOLDER, {});
+      await signal(mutexWorkflowId(interactionId), LOOK_AT_HOLDER, {});
     },
 
     async tellSessions(notices) {
@@ -135,7 +136,7 @@ export function createChannelActivities(platform: TelephonyPlatform, idleMs: num
       const tellOneByOne = async (): Promise<void> => {
         for (let notice = left.shift(); notice !== undefined; notice = left.shift()) {
           const { kind, sessionId, ...message } = notice;
-          const tell = kind === 'granted' ? told : signalled;
+          const tell = kind === 'granted' ? told : signal;
           try {
             if (!(await tell(sessionId, SIGNAL_OF_NOTICE[kind], message))) gone.push(notice.requestId);
           } catch (error) {
@@ -177,7 +178,7 @@ export function createChannelActivities(platform: TelephonyPlatform, idleMs: num
     const sessions = await runningSessions(getClient(), interactionId);
     const owner = sessions.find((session) => session.monitorSessionId === monitorSessionId);
     if (owner !== undefined) {
-      await signalled(owner.sessionId, MONITOR_STATUS_SIGNAL, {});
+      await signal(owner.sessionId, MONITOR_STATUS_SIGNAL, {});
       return 'ours';
     }
     return sessions.some(({ start }) => start !== 'resolved') ? 'undecided' : 'orphan';
@@ -198,7 +199,7 @@ async function told(workflowId: string, name: string, message: unknown): Promise
     return true;
   } catch {
     // Also where it says that nothing runs: a run that was reset takes its updates along, and another one goes on.
-    return signalled(workflowId, name, message);
+    return signal(workflowId, name, message);
   }
 }
 
@@ -224,12 +225,6 @@ async function updating<Result>(workflowId: string, send: () => Promise<Result>)
 }
 
 /** Signals whatever runs under an id; false if nothing does. */
-async function signalled(workflowId: string, signal: string, message: unknown): Promise<boolean> {
-  try {
-    await getClient().workflow.getHandle(workflowId).signal(signal, message);
-    return true;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
-  }
+function signal(workflowId: string, name: string, message: unknown): Promise<boolean> {
+  return signalled(getClient(), workflowId, name, message);
 }

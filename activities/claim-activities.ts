@@ -1,11 +1,11 @@
 import { activityInfo, cancellationSignal, getClient, log } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { runningSessions } from '../directory/running-sessions.js';
 import { decideClaim } from '../domain/lost-start.js';
 import type { ClaimDecision, LostStart } from '../domain/lost-start.js';
 import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { answering } from './platform-failure.js';
-import { runningSessions } from './running-sessions.js';
 
 export interface ClaimActivities {
   /** The ids of our client's legs on an interaction, or that it is over. */

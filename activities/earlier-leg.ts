@@ -1,11 +1,11 @@
 import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
+import { sessionMemo } from '../directory/session-memo.js';
+import type { SessionMemo } from '../directory/session-memo.js';
 import { isLiveLeg } from '../domain/platform-wire.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { answering } from './platform-failure.js';
 import type { PlatformFailureDetails } from './platform-failure.js';
-import { sessionMemo } from './session-memo.js';
-import type { SessionMemo } from './session-memo.js';
 
 /** A session whose start activity runs again, in a later run of its chain (a reset) or in a later attempt. */
 export interface RepeatedStart {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { runningSessionsOf } from '../directory/list-filter.js';
 import { interactionStatus } from '../domain/platform-wire.js';
 import type { Interaction } from '../domain/platform-wire.js';
 import type { SessionSnapshot } from '../domain/session.js';
@@ -9,7 +10,6 @@ import { pageLimit, parseQuery } from './request-input.js';
 import type { Handler } from './routes.js';
 import { ShortCache } from './short-cache.js';
 import type { Temporal } from './temporal-client.js';
-import { runningSessionsQuery } from './visibility-query.js';
 
 /** How old a list may be, ms: any number of pages that poll it cost the platform one call a second. */
 const CACHE_MS = 1_000;
@@ -66,7 +66,7 @@ async function runningSessions(
 ): Promise<Map<string, InteractionItem['sessions'][number][]>> {
   const found = new Map<string, InteractionItem['sessions'][number][]>();
   for (let from = 0; from < interactionIds.length; from += IDS_PER_QUERY) {
-    const query = runningSessionsQuery(interactionIds.slice(from, from + IDS_PER_QUERY));
+    const query = runningSessionsOf(interactionIds.slice(from, from + IDS_PER_QUERY));
     let token: Uint8Array | undefined;
     do {
       const page = await sessionPage(temporal, query, SESSIONS_PER_PAGE, token);

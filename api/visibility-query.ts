@@ -1,3 +1,4 @@
+import { literal } from '../directory/list-filter.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
 import type { SessionState } from '../domain/session.js';
 import { MONITORING_SESSION } from '../domain/workflow-contract.js';
@@ -35,18 +36,4 @@ export function sessionQuery({ interactionId, supervisorId, state }: SessionFilt
 function inState(state: SessionState): string {
   const shown = `SessionState = ${literal(state)}`;
   return state === 'PENDING' ? `(${shown} OR SessionState IS NULL)` : shown;
-}
-
-/** The running sessions of these interactions. */
-export function runningSessionsQuery(interactionIds: readonly string[]): string {
-  return [
-    `WorkflowType = ${literal(MONITORING_SESSION)}`,
-    "ExecutionStatus = 'Running'",
-    `InteractionId IN (${interactionIds.map(literal).join(', ')})`,
-  ].join(' AND ');
-}
-
-/** A string literal of Temporal's list filters; nothing in the value can end it. */
-export function literal(value: string): string {
-  return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }

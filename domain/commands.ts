@@ -59,6 +59,9 @@ export const commandSignal = z.strictObject({
 });
 export type CommandSignal = z.infer<typeof commandSignal>;
 
+/** The payload of the signal `interactionEnded`; none of it has to be told. */
+export const interactionEndedSignal = commandSignal.omit({ commandId: true });
+
 /** The body of `POST /v1/sessions/{sessionId}/commands`. */
 export const commandRequest = z.strictObject({
   action: commandAction,

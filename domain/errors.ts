@@ -7,6 +7,7 @@
 export type ProblemCode =
   | 'invalid.request'
   | 'authentication.required'
+  | 'webhook.signature.invalid'
   | 'not.found'
   | 'method.not.allowed'
   | 'session.not.found'
@@ -26,17 +27,20 @@ export type ProblemCode =
  * - `invalid.request`: the input is not what the workflow takes; the message lists every fault.
  * - `session.id.mismatch`: started under another id than `sessionWorkflowId` gives; the message names the right one.
  * - `mutex.id.mismatch`: likewise for `mutexWorkflowId`.
+ * - `singleton.id.mismatch`: likewise for `interactionSweep` and `platformEvents`, of which there is one each.
  * - `command.not.found`: `awaitCommand` for a command that the session does not know.
  */
-export type WorkflowFailureType = 'invalid.request' | 'session.id.mismatch' | 'mutex.id.mismatch' | 'command.not.found';
+export type WorkflowFailureType =
+  'invalid.request' | 'session.id.mismatch' | 'mutex.id.mismatch' | 'singleton.id.mismatch' | 'command.not.found';
 
 /**
- * `type` of a failed activity: the kinds of `PlatformFault`, `leg.pending` while a confirmation is waited for, and
- * `channel.busy` while the platform's exclusive channel is.
+ * `type` of a failed activity: the kinds of `PlatformFault`, `leg.pending` while a confirmation is waited for,
+ * `channel.busy` while the platform's exclusive channel is, and `worker.stopping` where another worker is to go on.
  */
 export type ActivityFailureType =
   | 'leg.pending'
   | 'channel.busy'
+  | 'worker.stopping'
   | 'platform.forbidden'
   | 'platform.gone'
   | 'platform.not-ready'

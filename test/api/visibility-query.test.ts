@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { literal, runningSessionsQuery, sessionQuery } from '../../api/visibility-query.js';
+import { sessionQuery } from '../../api/visibility-query.js';
+import { literal, runningSessionsOf } from '../../directory/list-filter.js';
 
 /** Reads a literal as Temporal's parser does (vitess: backslash escapes) and says where it ends. */
 function read(text: string): { readonly value: string; readonly end: number } {
@@ -39,5 +40,5 @@ test('the filters of a list are as the table of states says', () => {
   expect(sessionQuery({ state: 'TERMINATED' })).toBe(`${base} AND ExecutionStatus != 'Running'`);
   expect(sessionQuery({ state: 'BARGE' })).toBe(`${base} AND ExecutionStatus = 'Running' AND SessionState = 'BARGE'`);
   expect(sessionQuery({ state: 'PENDING' })).toMatch(/ AND \(SessionState = 'PENDING' OR SessionState IS NULL\)$/);
-  expect(runningSessionsQuery(['a', 'b'])).toMatch(/ AND InteractionId IN \('a', 'b'\)$/);
+  expect(runningSessionsOf(['a', 'b'])).toMatch(/ AND InteractionId IN \('a', 'b'\)$/);
 });

@@ -37,6 +37,11 @@ test.each([
     'must not import activities/',
   ],
   [
+    'directory/event-router.ts',
+    "import { PlatformError } from '../platform/platform-error.js';",
+    'directory/ must not import platform/',
+  ],
+  [
     'simulator/simulator.ts',
     "import { monitorMode } from '../domain/session.js';",
     'simulator/ must not import domain/',
@@ -54,6 +59,7 @@ test.each([
   ['workflows/workflows.ts', "import type { Activities } from '../activities/activities.js';"],
   ['activities/activities.ts', "import { createHttpPlatform } from '../platform/http-platform.js';"],
   ['api/server.ts', "import { sessionState } from '../domain/session.js';"],
+  ['api/server.ts', "import { EventRouter } from '../directory/event-router.js';"],
   ['domain/session.ts', "import { z } from 'zod';"],
 ])('%s allows %s', async (filePath, code) => {
   expect(await refusals(filePath, code)).toEqual([]);
