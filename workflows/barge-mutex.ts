@@ -49,10 +49,10 @@ import { isActivityFailure } from './activity-failures.js';
 import { Alarm } from './alarm.js';
 import { atOnce, stopDeadHoldersLeg, tellSessionsPatiently, watchHolder } from './channel-activities.js';
 import { describeChannel } from './channel-details.js';
-import { parsed } from './session-input.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
 import type { Inbox } from './signals-in-order.js';
 import { isTaskOfItsOwn } from './task-of-its-own.js';
+import { parsed } from './workflow-input.js';
 
 const channelQuery = defineQuery<ChannelReport>(STATE_QUERY);
 

@@ -15,10 +15,18 @@ import {
 import type { Observation } from '../activities/leg-activities.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import { announcementOf } from '../domain/announcements.js';
-import { awaitCommandInput, commandSignal, isFinal, MAX_DURATION_SECONDS } from '../domain/commands.js';
-import type { AwaitCommandInput, CommandAction, StartSessionInput } from '../domain/commands.js';
+import {
+  awaitCommandInput,
+  commandSignal,
+  interactionEndedSignal,
+  isFinal,
+  MAX_DURATION_SECONDS,
+} from '../domain/commands.js';
+import type { AwaitCommandInput, CommandAction, CommandSignal, StartSessionInput } from '../domain/commands.js';
 import type { ActivityFailureType, WorkflowFailureType } from '../domain/errors.js';
 import { describeFaults } from '../domain/input-faults.js';
+import { legNews, newsTo } from '../domain/leg-news.js';
+import type { LegNews } from '../domain/leg-news.js';
 import { applySessionEvent, findCommand, isLive, newSessionRecord } from '../domain/session-record.js';
 import type { LegAtEnd, SessionEvent, SessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
@@ -26,26 +34,27 @@ import type { EndReason } from '../domain/session.js';
 import { INTERACTION_ENDED_SIGNAL, MONITOR_STATUS_SIGNAL, SESSION_MEMO } from '../domain/workflow-contract.js';
 import type { CommandOutcome, SessionReport, StartProgress } from '../domain/workflow-contract.js';
 import { applicationFailure, atOnceOr, isActivityFailure } from './activity-failures.js';
+import { confirmLeg } from './confirm-leg.js';
 import { ExclusiveChannel } from './exclusive-channel.js';
 import type { Turn } from './exclusive-channel.js';
 import { endReasonOf } from './leg-modes.js';
 import { makeLeg } from './make-leg.js';
 import { ModeChanges } from './mode-changes.js';
 import { announcements } from './session-announcements.js';
-import { confirmLegWithin, quickly, readSettings, stopLegPatiently } from './session-activities.js';
-import { parsed, parseInput } from './session-input.js';
+import { quickly, readSettings, stopLegPatiently } from './session-activities.js';
+import { parseInput } from './session-input.js';
 import { awaitCommandUpdate, COMMAND_SIGNALS, stateQuery } from './session-messages.js';
 import { SessionMirror } from './session-mirror.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
 import type { Inbox } from './signals-in-order.js';
 import { isTaskOfItsOwn } from './task-of-its-own.js';
-import { unless } from './unless.js';
+import { parsed } from './workflow-input.js';
 
 /** Of what was wrong with a signal, as much as anybody reads; the signal itself may be megabytes. */
 const REFUSAL_MAX_LENGTH = 300;
 
-/** Before a leg is looked at again that a grant was meant for, ms. */
-const STRAY_PAUSE_MS = 1_000;
+/** Legs of the interaction whose news a session keeps until it knows its own. */
+const NEWS_KEPT = 20;
 
 /** What a session hands to its successor when its history has grown long. */
 interface CarriedSession {
@@ -82,6 +91,8 @@ class MonitoringSession {
   readonly #life = new CancellationScope();
   #record: SessionRecord;
   #start: StartProgress;
+  /** What events told of legs before the session's own was confirmed; its own may be among them before it knows it. */
+  readonly #told = new Map<string, LegNews>();
   /** A `start` may have made a leg that nobody can tell. */
   #legUnknown = false;
 
@@ -134,12 +145,12 @@ class MonitoringSession {
       {
         name: INTERACTION_ENDED_SIGNAL,
         description: 'The interaction is over: end the session.',
-        handle: () => this.#end('interaction-ended'),
+        handle: (payload) => this.#end('interaction-ended', byWhom(interactionEndedSignal.safeParse(payload).data)),
       },
       {
         name: MONITOR_STATUS_SIGNAL,
         description: 'Something about the interaction’s legs has changed: look what.',
-        handle: () => this.#modes.hint(),
+        handle: (payload) => this.#hear(payload),
       },
       ...this.#channel.signals,
     ]);
@@ -175,11 +186,22 @@ class MonitoringSession {
       });
       return;
     }
-    const { commandId = uuid4(), actor, reason } = command.data;
+    const { commandId = uuid4() } = command.data;
     const repeated = findCommand(this.#record, commandId) !== undefined;
-    const by = { ...(actor === undefined ? {} : { actor }), ...(reason === undefined ? {} : { reason }) };
+    const by = byWhom(command.data);
     this.#apply({ type: 'command.accepted', at: now(), commandId, action, ...by });
     if (action === 'stop' && !repeated) this.#end('stopped', { commandId, ...by });
+  }
+
+  /** Of what an event tells, only `active` is believed, and only while the session waits for it. */
+  #hear(payload: unknown): void {
+    const news = legNews.safeParse(payload);
+    if (!news.success) return this.#modes.hint();
+    const { session } = this.#record;
+    if (newsTo(session, news.data) === undefined) return;
+    if (session.state !== 'PENDING') return this.#modes.hint();
+    this.#told.set(news.data.monitorSessionId, news.data);
+    for (const oldest of [...this.#told.keys()].slice(0, -NEWS_KEPT)) this.#told.delete(oldest);
   }
 
   async #awaitCommand({ commandId, waitMs }: AwaitCommandInput): Promise<CommandOutcome> {
@@ -255,16 +277,10 @@ class MonitoringSession {
   }
 
   async #confirm({ confirmTimeoutSeconds }: WorkflowSettings): Promise<void> {
-    const untilMs = Date.now() + confirmTimeoutSeconds * 1_000;
-    let seen: Observation | undefined;
+    let seen: Observation;
     try {
-      while (seen === undefined) {
-        const polled = await unless(
-          () => this.#channel.hasStrayGrant && Date.now() < untilMs,
-          () => confirmLegWithin(untilMs - Date.now())(this.#leg()),
-        );
-        seen = polled ?? (await this.#giveBackStrays());
-      }
+      const pending = { ...this.#leg(), told: this.#told, channel: this.#channel };
+      seen = await confirmLeg(pending, confirmTimeoutSeconds * 1_000);
     } catch (error) {
       if (isCancellation(error)) throw error;
       const pending = applicationFailure(error)?.type === ('leg.pending' satisfies ActivityFailureType);
@@ -274,21 +290,6 @@ class MonitoringSession {
     const { mode, bargeStatus, mediaServerGroupId } = seen;
     this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, mediaServerGroupId });
     this.#publish();
-  }
-
-  /**
-   * Granted before this session was reset, to a leg that it had then: the one that it waits for cannot speak while it is
-   * pending, and should keep nobody from it. What the platform says of the leg if it is pending no more.
-   */
-  async #giveBackStrays(): Promise<Observation | undefined> {
-    try {
-      return await quickly.observeLeg(this.#leg());
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-      const isPending = applicationFailure(error)?.type === ('platform.not-ready' satisfies ActivityFailureType);
-      await (isPending ? this.#channel.release() : sleep(STRAY_PAUSE_MS, { summary: 'until the platform answers' }));
-      return undefined;
-    }
   }
 
   /** Ends the session's life, for the first reason that is given. */
@@ -375,6 +376,11 @@ class MonitoringSession {
     const { sessionId, interactionId, monitorSessionId } = this.#record.session;
     return { sessionId, interactionId, monitorSessionId };
   }
+}
+
+/** Who asked and why, for the audit trail. */
+function byWhom({ actor, reason }: CommandSignal = {}): { readonly actor?: string; readonly reason?: string } {
+  return { ...(actor === undefined ? {} : { actor }), ...(reason === undefined ? {} : { reason }) };
 }
 
 /** When the session was asked for, which the starter may have shown already; a worker may come to it much later. */

@@ -1,10 +1,9 @@
 import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
-import type { z } from 'zod';
 import { startSessionInput } from '../domain/commands.js';
 import type { StartSessionInput } from '../domain/commands.js';
 import type { WorkflowFailureType } from '../domain/errors.js';
-import { describeFaults } from '../domain/input-faults.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
+import { parsed } from './workflow-input.js';
 
 /**
  * The input of a session, which is started under the one right id.
@@ -22,12 +21,4 @@ export function parseInput(input: unknown): StartSessionInput {
     );
   }
   return valid;
-}
-
-/** @throws ApplicationFailure `invalid.request` with every fault in its message. */
-export function parsed<T>(schema: z.ZodType<T>, input: unknown): T {
-  const result = schema.safeParse(input);
-  if (result.success) return result.data;
-  const type: WorkflowFailureType = 'invalid.request';
-  throw ApplicationFailure.nonRetryable(describeFaults(result.error, 'input'), type);
 }
