@@ -36,14 +36,19 @@ export function toProblem(error: unknown): Problem {
   );
 }
 
-const expressError = z.object({ status: z.int().min(400).max(499), type: z.string().optional(), message: z.string() });
+const expressError = z.object({
+  status: z.int().min(400).max(499),
+  type: z.string().optional(),
+  message: z.string(),
+  limit: z.number().optional(),
+});
 
 /** Errors of Express and its body parser. */
 function requestProblem(error: unknown): Problem | undefined {
   const parsed = expressError.safeParse(error);
   if (!parsed.success) return undefined;
-  const { status, type, message } = parsed.data;
-  if (status === 413) return new Problem('payload.too.large', 'The body must be at most 16 KiB.');
+  const { status, type, message, limit = 0 } = parsed.data;
+  if (status === 413) return new Problem('payload.too.large', `The body must be at most ${limit / 1_024} KiB.`);
   if (status === 415) {
     return new Problem('unsupported.media.type', `The body must be UTF-8 JSON without compression (${message}).`);
   }

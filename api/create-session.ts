@@ -35,7 +35,12 @@ interface StartedOrRunning {
 }
 
 /** `POST /v1/sessions`: one round trip to Temporal, two where a session runs already, one more with `Prefer: wait`. */
-export function createSession(temporal: Temporal, reader: SessionReader, stopping: AbortSignal): Handler {
+export function createSession(
+  temporal: Temporal,
+  reader: SessionReader,
+  stopping: AbortSignal,
+  onCreated: (session: SessionSnapshot) => void,
+): Handler {
   return async (request: Request, response: Response) => {
     parseQuery(noQuery, request);
     const input = parseBody(startSessionInput, request);
@@ -45,6 +50,7 @@ export function createSession(temporal: Temporal, reader: SessionReader, stoppin
     context.interactionId = input.interactionId;
 
     const { session, created } = await startOrFind(temporal, reader, input, sessionId);
+    if (created) onCreated(session);
     const wait = waitOf(request, response, stopping);
     const later =
       session.state === 'PENDING' && wait.seconds > 0 ? await afterPending(temporal, reader, session, wait) : undefined;

@@ -1,10 +1,10 @@
+import { literal } from '../directory/list-filter.js';
 import { SEARCH_ATTRIBUTE_NAMES } from '../domain/workflow-contract.js';
 import { toProblem } from './answer-problems.js';
 import type { Handler } from './routes.js';
 import { ShortCache } from './short-cache.js';
 import type { Temporal } from './temporal-client.js';
 import { isTimeout } from './temporal-problem.js';
-import { literal } from './visibility-query.js';
 
 /** How old a probe's result may be, ms. */
 const CACHE_MS = 1_000;

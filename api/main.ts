@@ -21,7 +21,14 @@ async function main(): Promise<void> {
   const connection = connectionOf(settings);
   const { client, address, namespace } = connection;
   try {
-    const app = createApi({ client, taskQueue: settings.temporalTaskQueue, apiKey, log, stopping });
+    const app = createApi({
+      client,
+      taskQueue: settings.temporalTaskQueue,
+      apiKey,
+      log,
+      webhookSecrets: settings.platformWebhookSecret,
+      stopping,
+    });
     const { server, url } = await bind(app, settings);
     log.info({ url, temporal: address, namespace }, 'api.ready');
     process.send?.({ type: 'ready', url });

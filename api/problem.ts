@@ -11,6 +11,7 @@ interface ProblemKind {
 const KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'invalid.request': { status: 400, title: 'The request is not valid' },
   'authentication.required': { status: 401, title: 'A valid bearer key is required' },
+  'webhook.signature.invalid': { status: 401, title: 'The event is not signed as it should be' },
   'not.found': { status: 404, title: 'There is no such address' },
   'session.not.found': { status: 404, title: 'There is no such session' },
   'command.not.found': { status: 404, title: 'The session knows no such command' },

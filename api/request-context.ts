@@ -11,6 +11,8 @@ export interface RequestContext {
   sessionId?: string;
   interactionId?: string;
   commandId?: string;
+  /** The topic of a platform's event. */
+  event?: string;
   /** The code of the problem that was answered. */
   problem?: string;
   /** Why, where the answer doesn't say. */

@@ -6,11 +6,12 @@ import { contextOf } from './request-context.js';
 /** Answers a request, or throws a `Problem`. */
 export type Handler = (request: Request, response: Response) => Promise<void>;
 
-/** A path and what it does by method; another method is answered `405`. */
+/** A path and what it does by method; another method is answered `405`. @param readBody what comes before a `POST` */
 export function addRoute(
   router: Router,
   path: string,
   handlers: { readonly GET?: Handler; readonly POST?: Handler },
+  readBody: readonly RequestHandler[] = [requireJson, readJson],
 ): void {
   const allow = [...(handlers.GET ? ['GET', 'HEAD'] : []), ...(handlers.POST ? ['POST'] : [])].join(', ');
   const named: RequestHandler = (request, _response, next) => {
@@ -19,7 +20,7 @@ export function addRoute(
   };
   const route = router.route(path).all(named);
   if (handlers.GET) route.get(handlers.GET);
-  if (handlers.POST) route.post(requireJson, readJson, handlers.POST);
+  if (handlers.POST) route.post(...readBody, handlers.POST);
   route.all((request) => {
     throw new Problem('method.not.allowed', `${request.method} is not possible here; possible: ${allow}.`, {
       headers: { Allow: allow },

@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import express from 'express';
 import type { Express } from 'express';
 import type { Logger } from 'pino';
+import { EventRouter } from '../directory/event-router.js';
 import { answerProblems } from './answer-problems.js';
 import { requireKey } from './authentication.js';
 import { createSession } from './create-session.js';
@@ -15,6 +16,8 @@ import { addRoute } from './routes.js';
 import { sendCommand } from './send-command.js';
 import { SessionReader } from './session-reader.js';
 import { Temporal } from './temporal-client.js';
+import { readRaw, receiveEvent } from './webhook.js';
+import { webhookKeys } from './webhook-signature.js';
 
 export interface ApiDependencies {
   readonly client: Client;
@@ -23,6 +26,8 @@ export interface ApiDependencies {
   /** What callers must present. */
   readonly apiKey: string;
   readonly log: Logger;
+  /** Of the platform's webhook; without any there is none. */
+  readonly webhookSecrets?: string | undefined;
   /**
    * Aborted when the process is about to end: answers that are held for their outcome go out at once.
    * @default never
@@ -41,11 +46,14 @@ export function createApi({
   taskQueue,
   apiKey,
   log,
+  webhookSecrets,
   stopping = new AbortController().signal,
   callLimitMs,
 }: ApiDependencies): Express {
   const temporal = new Temporal(client, taskQueue, callLimitMs);
   const reader = new SessionReader(temporal);
+  const router = new EventRouter(client, (error) => log.warn({ err: error }, 'events.look-failed'));
+  stopping.addEventListener('abort', () => router.close(), { once: true });
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
 
@@ -53,10 +61,12 @@ export function createApi({
   addRoute(app, '/livez', { GET: getLiveness });
   addRoute(app, '/readyz', { GET: getReadiness(new ReadinessProbe(temporal)) });
 
+  // Its signature is all that the platform has to show.
+  addRoute(app, '/v1/webhooks/platform', { POST: receiveEvent(router, webhookKeys(webhookSecrets)) }, [readRaw]);
   app.use('/v1', requireKey(apiKey));
   addRoute(app, '/v1/sessions', {
     GET: listSessions(temporal),
-    POST: createSession(temporal, reader, stopping),
+    POST: createSession(temporal, reader, stopping, (session) => router.note(session)),
   });
   addRoute(app, '/v1/sessions/:sessionId', { GET: getSession(reader) });
   addRoute(app, '/v1/sessions/:sessionId/commands', { POST: sendCommand(temporal, reader, stopping) });

@@ -53,6 +53,8 @@ function parsedUrl(given: string, schemes: readonly string[]): URL | undefined {
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 const HEADER_SAFE_EXPECTATION = 'must be printable ASCII without spaces';
 
+const WEBHOOK_SECRET = /^whsec_(?=(?:[A-Za-z0-9+/=]{4})+$)[A-Za-z0-9+/]{32,}={0,2}$/;
+
 const settingsSchema = z.object({
   port: port(8080, "Port of the API's HTTP server"),
   host: text(
@@ -117,11 +119,11 @@ const settingsSchema = z.object({
   platformWebhookSecret: secret(
     z
       .string()
-      .regex(
-        /^whsec_(?=(?:[A-Za-z0-9+/=]{4})+$)[A-Za-z0-9+/]{32,}={0,2}$/,
-        'must be whsec_ followed by at least 24 bytes of base64 (make one: `echo whsec_$(openssl rand -base64 32)`)',
+      .refine(
+        (given) => given.split(/[\s,]+/).every((one) => WEBHOOK_SECRET.test(one)),
+        'must be whsec_ followed by at least 24 bytes of base64 (make one: `echo whsec_$(openssl rand -base64 32)`); several, while one replaces the other, are separated by spaces',
       ),
-    "Secret of the platform's webhook (Standard Webhooks); unset: the webhook answers 404",
+    "Secret of the platform's webhook (Standard Webhooks), or several while one replaces the other; unset: the webhook answers 404",
   ),
   simulatorPort: port(8090, 'Port of the simulator'),
   simulatorControl: oneOf(['on', 'off'], 'off', "Whether the simulator's faults can be controlled over HTTP"),

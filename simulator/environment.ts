@@ -47,7 +47,8 @@ const environmentSchema = z.object({
   PLATFORM_CLIENT_SECRET: z.string().default(defaults.clientSecret),
   PLATFORM_WEBHOOK_SECRET: z
     .string()
-    .regex(/^whsec_[A-Za-z0-9+/]+={0,2}$/, 'expected `whsec_` and base64')
+    .transform((given) => given.split(/[\s,]+/))
+    .pipe(z.array(z.string().regex(/^whsec_[A-Za-z0-9+/]+={0,2}$/, 'expected `whsec_` and base64')))
     .optional(),
   LOG_LEVEL: z.enum(LOG_LEVELS).default('info'),
 });
@@ -74,7 +75,7 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
 }
 
 function optionsOf(env: z.output<typeof environmentSchema>): SimulatorOptions {
-  const { SIMULATOR_WEBHOOK_URL: webhookUrl, PLATFORM_WEBHOOK_SECRET: webhookSecret } = env;
+  const { SIMULATOR_WEBHOOK_URL: webhookUrl, PLATFORM_WEBHOOK_SECRET: [webhookSecret, previousSecret] = [] } = env;
   return {
     port: env.SIMULATOR_PORT,
     host: env.SIMULATOR_HOST,
@@ -94,7 +95,9 @@ function optionsOf(env: z.output<typeof environmentSchema>): SimulatorOptions {
         : { connected: env.SIMULATOR_INTERACTIONS, meanDurationSeconds: env.SIMULATOR_CALL_SECONDS },
     mediaMetricsIntervalSeconds: env.SIMULATOR_MEDIA_METRICS_SECONDS,
     webhook:
-      webhookUrl === undefined || webhookSecret === undefined ? null : { url: webhookUrl, secret: webhookSecret },
+      webhookUrl === undefined || webhookSecret === undefined
+        ? null
+        : { url: webhookUrl, secret: webhookSecret, ...(previousSecret === undefined ? {} : { previousSecret }) },
     controlSurface: env.SIMULATOR_CONTROL === 'on',
     stateFile: env.SIMULATOR_STATE_FILE ?? null,
   };

@@ -43,6 +43,7 @@ interface ApiOptions {
   /** @default one of its own */
   readonly taskQueue?: string;
   readonly callLimitMs?: number;
+  readonly webhookSecrets?: string;
 }
 
 /** The API over a client, on a free port. */

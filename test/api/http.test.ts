@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { API_KEY, startApi } from './api-world.js';
@@ -232,4 +233,27 @@ test('a request is one line in the log, with its ids and never with the key', as
   });
   expect(api.logged()).not.toContain(API_KEY);
   expect(api.logged()).not.toMatch(/authorization/i);
+});
+
+test('an event of the platform is not taken while Temporal is away, so that it comes again', async () => {
+  const secret = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+  await using withWebhook = await startApi(connection.client, { webhookSecrets: secret });
+  const body = JSON.stringify({
+    id: 'evt-1',
+    topic: 'interaction.telephony.ended',
+    timestamp: '2026-11-01T00:00:00.000Z',
+    data: { interactionId: 'i' },
+  });
+  const timestamp = String(Math.floor(Date.now() / 1_000));
+  const mac = createHmac('sha256', Buffer.from(secret.slice(6), 'base64'))
+    .update(`evt-1.${timestamp}.${body}`)
+    .digest('base64');
+  const answer = await withWebhook.request('/v1/webhooks/platform', {
+    method: 'POST',
+    body,
+    headers: { 'webhook-id': 'evt-1', 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${mac}` },
+  });
+  expect(answer.status).toBe(503);
+  expect(answer.body).toMatchObject({ code: 'temporal.unreachable' });
+  expect(answer.headers.get('retry-after')).not.toBeNull();
 });
