@@ -1,11 +1,14 @@
+import { performance } from 'node:perf_hooks';
 import type { z } from 'zod';
 import { interactionPage, modeAnswer, monitorState, startAnswer, stopAnswer } from '../domain/platform-wire.js';
+import { followStream } from './event-stream.js';
 import { faultOfAnswer, parseJson } from './fault-of-answer.js';
 import type { CallSubject } from './fault-of-answer.js';
 import { HttpExchange } from './http-exchange.js';
 import type { HttpAnswer, HttpRequest } from './http-exchange.js';
 import { PlatformError } from './platform-error.js';
-import type { CallOptions, Leg, TelephonyPlatform } from './telephony-platform.js';
+import { rateLimitIn } from './rate-limit-headers.js';
+import type { CallOptions, Leg, RateLimit, TelephonyPlatform } from './telephony-platform.js';
 import { TokenSource } from './token-source.js';
 
 const KIB = 1024;
@@ -38,6 +41,8 @@ export interface HttpPlatformOptions {
   readonly timeouts?: HttpPlatformTimeouts;
   /** Connections to the platform at most, besides two for tokens. @default 64 */
   readonly connections?: number;
+  /** `PLATFORM_EVENTS_URL`. @default the base URL with `ws:` or `wss:` and the path of `platform-api.md` */
+  readonly eventsUrl?: string | undefined;
   /** Monotonic clock for the token's age, ms. @default performance.now */
   readonly monotonicNow?: () => number;
 }
@@ -86,6 +91,9 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
     ...(monotonicNow === undefined ? {} : { monotonicNow }),
   });
 
+  const eventsUrl = options.eventsUrl ?? eventsUrlOf(baseUrl);
+  let rateLimit: RateLimit | undefined;
+
   async function send(
     call: Pick<Call<z.ZodType>, 'name' | 'request'>,
     token: string,
@@ -103,6 +111,7 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
         detail: outcome.detail,
       });
     }
+    rateLimit = rateLimitIn(outcome.headers, performance.now()) ?? rateLimit;
     // Ids and codes end in histories, logs and answers, where our token must not be (`design.md`, invariant 7).
     if (token.length >= SHORTEST_TOKEN_TO_LOOK_FOR && outcome.body?.includes(token) === true) {
       return { ...outcome, body: null, bodyFault: 'the answer repeats our access token' };
@@ -233,10 +242,36 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
       );
     },
 
+    async followEvents(listener, { signal } = {}) {
+      const wanted = { ...(signal === undefined ? {} : { signal }) };
+      const token = await tokens.token(wanted);
+      let end = await followStream({ url: eventsUrl, token, listener, signal });
+      if (end.kind === 'refused' && end.status === 401) {
+        const another = await tokens.refreshAfter401(token, wanted);
+        end = await followStream({ url: eventsUrl, token: another, listener, signal });
+      }
+      switch (end.kind) {
+        case 'closed':
+          return end.detail;
+        case 'failed':
+          throw new PlatformError('event stream', { kind: 'unreachable', detail: end.detail });
+        case 'refused':
+          throw new PlatformError('event stream', faultOfAnswer('list', { ...end, ...NO_BODY }, Date.now()));
+      }
+    },
+
+    rateLimit: () => rateLimit,
+
     async close() {
       await Promise.all([calls.close(), tokenCalls.close()]);
     },
   };
+}
+
+const NO_BODY = { kind: 'answer', body: null, bodyFault: null } as const;
+
+function eventsUrlOf(baseUrl: string): string {
+  return `${baseUrl.replace(/\/+$/, '').replace(/^http/i, 'ws')}/api/v2/notifications/stream`;
 }
 
 /** The content of a `2xx`, checked. Nobody may act upon what is not as documented, yet the platform said that it did it. */

@@ -1,7 +1,8 @@
 import type { Interaction, InteractionPage, InteractionStatus, MonitorState } from '../domain/platform-wire.js';
 import type { MonitorMode } from '../domain/session.js';
+import type { EventListener } from './event-stream.js';
 
-export type { Interaction, InteractionPage, MonitorState };
+export type { EventListener, Interaction, InteractionPage, MonitorState };
 
 /** A leg on the platform: the pair that every command but `start` names. */
 export interface Leg {
@@ -55,4 +56,24 @@ export interface TelephonyPlatform {
     },
     options?: CallOptions,
   ): Promise<InteractionPage>;
+
+  /**
+   * Opens the event stream and listens until the connection ends, as it does now and then, and always with the token that
+   * it was opened with; resolves with why it ended. Nothing is opened again.
+   * @throws PlatformError where it could not be opened: `forbidden`, `throttled`, `unreachable`, `unauthorized`, `invalid`.
+   */
+  followEvents(listener: EventListener, options?: CallOptions): Promise<string>;
+
+  /** What the platform's last answer said of the rate limit; `undefined` if it said nothing. */
+  rateLimit(): RateLimit | undefined;
+}
+
+/** The platform's rate limit, which all calls of our OAuth client share (`platform-api.md`, Everywhere). */
+export interface RateLimit {
+  /** Calls in a window. */
+  readonly limit: number;
+  /** Calls that are left in this one. */
+  readonly remaining: number;
+  /** When the next one begins, ms by the monotonic clock (`performance.now`). */
+  readonly resetsAtMs: number;
 }
