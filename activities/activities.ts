@@ -11,9 +11,19 @@ import { createLegActivities } from './leg-activities.js';
 import type { LegActivities } from './leg-activities.js';
 import { createReadActivities } from './read-activities.js';
 import type { ReadActivities, WorkflowSettings } from './read-activities.js';
+import { createReconcileActivities } from './reconcile-activities.js';
+import type { ReconcileActivities } from './reconcile-activities.js';
+import { createSweepActivities } from './sweep-activities.js';
+import type { SweepActivities } from './sweep-activities.js';
 
 /** Everything that workflows ask of the world, by activity name. */
-export type Activities = LegActivities & ClaimActivities & ChannelActivities & HolderActivities & ReadActivities;
+export type Activities = LegActivities &
+  ClaimActivities &
+  ChannelActivities &
+  HolderActivities &
+  ReadActivities &
+  ReconcileActivities &
+  SweepActivities;
 
 /** Those who speak on a call tend to speak again soon, and starting a mutex costs some milliseconds. */
 const CHANNEL_IDLE_MS = 60_000;
@@ -33,5 +43,7 @@ export function createActivities(
     ...createChannelActivities(platform, channelIdleMs),
     ...createHolderActivities(),
     ...createReadActivities(platform, settings),
+    ...createReconcileActivities(platform),
+    ...createSweepActivities(platform),
   };
 }

@@ -1,3 +1,4 @@
+import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
@@ -11,6 +12,7 @@ import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { installRuntimeLog } from './runtime-log.js';
 import { ensureSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createSessionWorker } from './session-worker.js';
+import { keepSingletons } from './singletons.js';
 
 async function main(): Promise<void> {
   const settings = workerSettings(process.env);
@@ -18,10 +20,12 @@ async function main(): Promise<void> {
   installRuntimeLog(log);
 
   const stop = stopRequest();
+  const followsEvents = settings.platformEventsUrl !== 'off';
   const platform = createHttpPlatform({
     baseUrl: settings.platformBaseUrl,
     clientId: settings.platformClientId,
     clientSecret: settings.platformClientSecret,
+    ...(followsEvents ? { eventsUrl: settings.platformEventsUrl } : {}),
   });
   try {
     await checkCredentials(platform, settings, log);
@@ -38,13 +42,24 @@ async function main(): Promise<void> {
           confirmTimeoutSeconds: settings.confirmTimeoutSeconds,
           bargeWaitSeconds: settings.bargeWaitSeconds,
         },
+        followsEvents,
+        onTrouble: (error) => log.warn({ err: error }, 'events.look-failed'),
       });
+      const release = await keepSingletons(
+        {
+          client: new Client({ connection, namespace }),
+          taskQueue: settings.temporalTaskQueue,
+          sweep: { intervalMs: settings.sweepIntervalSeconds * 1_000 },
+          followsEvents,
+        },
+        log,
+      );
       void stop.requested.then(() => worker.shutdown());
       const running = worker.run();
       log.info({ taskQueue: settings.temporalTaskQueue, namespace }, 'worker.ready');
       process.send?.({ type: 'ready' });
       if (stop.isRequested()) worker.shutdown();
-      await running;
+      await running.finally(release);
     } finally {
       await connection.close();
     }

@@ -1,9 +1,12 @@
 import { Worker } from '@temporalio/worker';
 import type { InjectedSinks, NativeConnection, WorkerOptions } from '@temporalio/worker';
+import { Client } from '@temporalio/client';
 import { createActivities } from '../activities/activities.js';
+import { createEventActivities } from '../activities/follow-events.js';
 import { createWatchActivities } from '../activities/holder-watch.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import type { SessionAnnouncement } from '../domain/announcements.js';
+import { EventRouter } from '../directory/event-router.js';
 import { watchQueue } from '../domain/channel.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import type { SessionSinks } from '../workflows/session-announcements.js';
@@ -17,6 +20,10 @@ export interface SessionWorkerOptions {
   readonly workflowSettings: WorkflowSettings;
   /** How long the mutex of a channel outlives its last use, ms. @default a minute */
   readonly channelIdleMs?: number;
+  /** Listens to the platform's event stream, if it is this worker's turn. @default false */
+  readonly followsEvents?: boolean;
+  /** Is told of what went wrong and is tried again. @default nobody */
+  readonly onTrouble?: (error: unknown) => void;
   /** Is told what happens to sessions, as it happens. @default nobody */
   readonly announce?: (announcement: SessionAnnouncement) => void;
   /** Of `bundleWorkflows`. @default what the build left, or a fresh one */
@@ -28,6 +35,9 @@ export interface SessionWorkerOptions {
  * never makes its answer ambiguous.
  */
 export const SHUTDOWN_GRACE_MS = 12_000;
+
+/** Heartbeats of watchers are sent on at that pace, ms: the SDK would hold them back for most of their timeout. */
+const HEARTBEAT_PACE_MS = 1_000;
 
 /** Watchers wait for others and may end at once. */
 const WATCH_SHUTDOWN_GRACE_MS = 0;
@@ -43,14 +53,24 @@ export interface SessionWorker {
 }
 
 /**
- * Two Temporal workers: one for workflows and commands and, on a task queue of its own, one for the watchers of channel
- * holders, which last as long as somebody waits: 100 of them on the main queue let nothing else run.
+ * Two Temporal workers: one for workflows and commands and, on a task queue of its own, one for what lasts: the watchers of
+ * channel holders, as long as somebody waits (100 of them on the main queue let nothing else run), and the listener to the
+ * platform's events.
  */
 export async function createSessionWorker(options: SessionWorkerOptions): Promise<SessionWorker> {
   const { connection, namespace, taskQueue, platform, workflowSettings } = options;
-  const { announce = () => undefined, channelIdleMs } = options;
+  const { announce = () => undefined, onTrouble = () => undefined, channelIdleMs, followsEvents = false } = options;
+  const router = new EventRouter(new Client({ connection, namespace }), onTrouble);
   const sinks: InjectedSinks<SessionSinks> = {
-    sessions: { announce: { fn: (_, announcement) => announce(announcement) } },
+    sessions: {
+      announce: {
+        fn(_, announcement) {
+          // Lists do not show it yet, and an event of its leg may come any moment.
+          if (announcement.type === 'session.created') router.note(announcement);
+          announce(announcement);
+        },
+      },
+    },
   };
   const main = await Worker.create({
     connection,
@@ -65,7 +85,11 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     connection,
     namespace,
     taskQueue: watchQueue(taskQueue),
-    activities: createWatchActivities(),
+    activities: {
+      ...createWatchActivities(),
+      ...createEventActivities(platform, followsEvents ? (event) => router.route(event) : undefined),
+    },
+    maxHeartbeatThrottleInterval: HEARTBEAT_PACE_MS,
     maxConcurrentActivityTaskExecutions: WATCHERS_AT_ONCE,
     shutdownGraceTime: WATCH_SHUTDOWN_GRACE_MS,
   });
@@ -77,7 +101,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     shutdown,
     async run() {
       // One that fails takes the other along: half a worker would look healthy and lose what the other half does.
-      await Promise.all(workers.map((worker) => worker.run().finally(shutdown)));
+      await Promise.all(workers.map((worker) => worker.run().finally(shutdown))).finally(() => router.close());
     },
   };
 }

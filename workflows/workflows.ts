@@ -2,3 +2,5 @@
 export { monitoringSession } from './monitoring-session.js';
 export { bargeMutex } from './barge-mutex.js';
 export { listInteractions } from './list-interactions.js';
+export { interactionSweep } from './interaction-sweep.js';
+export { platformEvents } from './platform-events.js';

@@ -20,6 +20,7 @@ import { installRuntimeLog } from '../../worker/runtime-log.js';
 import { ensureSearchAttributes } from '../../worker/search-attributes.js';
 import { createSessionWorker } from '../../worker/session-worker.js';
 import type { SessionWorker } from '../../worker/session-worker.js';
+import { startSingletons } from '../../worker/singletons.js';
 import { bundleWorkflows } from '../../worker/workflow-bundle.js';
 
 let runtimeInstalled = false;
@@ -78,6 +79,10 @@ export interface SessionWorldOptions {
   readonly bargeWaitSeconds?: number;
   readonly channelIdleMs?: number;
   readonly timeouts?: HttpPlatformOptions['timeouts'];
+  /**
+   * What cleans up behind sessions; one world of a server may have it. @default none
+   */
+  readonly cleaning?: { readonly intervalMs: number; readonly followsEvents: boolean };
 }
 
 let bundle: Promise<NonNullable<WorkerOptions['workflowBundle']>> | undefined;
@@ -87,7 +92,7 @@ export async function createSessionWorld(
   temporal: TestWorkflowEnvironment,
   options: SessionWorldOptions = {},
 ): Promise<SessionWorld> {
-  const { confirmTimeoutSeconds = 60, bargeWaitSeconds = 30, channelIdleMs, timeouts } = options;
+  const { confirmTimeoutSeconds = 60, bargeWaitSeconds = 30, channelIdleMs, timeouts, cleaning } = options;
   const simulator = await startSimulator({
     port: 0,
     population: null,
@@ -115,8 +120,13 @@ export async function createSessionWorld(
       workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
       ...(channelIdleMs === undefined ? {} : { channelIdleMs }),
       announce: (announcement) => announced.push(announcement),
+      followsEvents: cleaning?.followsEvents ?? false,
       workflowBundle,
     });
+    if (cleaning !== undefined) {
+      const { intervalMs, followsEvents } = cleaning;
+      await startSingletons({ client: temporal.client, taskQueue, sweep: { intervalMs }, followsEvents });
+    }
     running = { worker, done: worker.run() };
   };
   const stopWorker = async (): Promise<void> => {

@@ -1,0 +1,125 @@
+import { cancellationSignal, getClient, heartbeat, log, sleep } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { signalled } from '../directory/tell-workflows.js';
+import type { ActivityFailureType } from '../domain/errors.js';
+import type { PlatformEvent } from '../domain/platform-events.js';
+import { INTERACTION_SWEEP_ID, SWEEP_NOW } from '../domain/sweep.js';
+import type { TelephonyPlatform } from '../platform/telephony-platform.js';
+
+/** How often the holder of the connection shows that it is alive, ms: a dead one is noticed after five of them. */
+const HEARTBEAT_MS = 1_000;
+
+/** Before the next connection, ms: doubling, and drawn anew each time so that no two deployments come back in step. */
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 15_000;
+
+/** A connection that lasted so long was a good one, ms. */
+const GOOD_AFTER_MS = 30_000;
+
+/** After that another attempt goes on, ms: no activity lasts for ever. */
+const SHIFT_MS = 12 * 3_600_000;
+
+/** For the queue of watchers only: it lasts as long as the deployment. */
+export interface EventActivities {
+  /**
+   * Holds the one connection to the platform's event stream and brings what comes to whom it concerns. `off`: this worker is
+   * told to do without events (`PLATFORM_EVENTS_URL=off`).
+   * Fails with the retryable `worker.stopping` so that another worker takes over at once.
+   */
+  followEvents(): Promise<'off' | 'go-on'>;
+}
+
+/** What the holder shows of itself in Temporal's UI. */
+interface Shift {
+  connectedAt: string | null;
+  connections: number;
+  events: number;
+  trouble: string | null;
+}
+
+/** @param route resolves once all that an event causes is durable; `undefined`: without events */
+export function createEventActivities(
+  platform: Pick<TelephonyPlatform, 'followEvents'>,
+  route: ((event: PlatformEvent) => Promise<void>) | undefined,
+): EventActivities {
+  return {
+    async followEvents() {
+      if (route === undefined) return 'off';
+      const shift: Shift = { connectedAt: null, connections: 0, events: 0, trouble: null };
+      // What happened while nobody listened is found out by the sweep; until that knows, it is told again.
+      let hasGap = false;
+      const tellOfGap = async (): Promise<void> => {
+        if (!hasGap) return;
+        hasGap = false;
+        hasGap = !(await signalled(getClient(), INTERACTION_SWEEP_ID, SWEEP_NOW, {}).catch(() => false));
+      };
+      const alive = setInterval(() => {
+        heartbeat(shift);
+        void tellOfGap();
+      }, HEARTBEAT_MS);
+      const endsAtMs = performance.now() + SHIFT_MS;
+      try {
+        for (let failures = 0; performance.now() < endsAtMs;) {
+          const openedAtMs = performance.now();
+          shift.trouble = await connection(platform, {
+            onOpen() {
+              shift.connectedAt = new Date().toISOString();
+              shift.connections += 1;
+              log.info('events.connected', { connections: shift.connections });
+              hasGap = true;
+              void tellOfGap();
+            },
+            async onEvent(event) {
+              shift.events += 1;
+              await route(event);
+            },
+            onNonsense(problem) {
+              log.warn('events.not-understood', { problem });
+            },
+          });
+          shift.connectedAt = null;
+          stopIfTold();
+          log.info('events.disconnected', { trouble: shift.trouble });
+          failures = performance.now() - openedAtMs >= GOOD_AFTER_MS ? 0 : failures + 1;
+          await pause(Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS));
+        }
+        return 'go-on';
+      } finally {
+        clearInterval(alive);
+      }
+    },
+  };
+}
+
+/** Until it ends; why it did. */
+async function connection(
+  platform: Pick<TelephonyPlatform, 'followEvents'>,
+  listener: Parameters<TelephonyPlatform['followEvents']>[0],
+): Promise<string> {
+  try {
+    return await platform.followEvents(listener, { signal: cancellationSignal() });
+  } catch (error) {
+    stopIfTold();
+    return error instanceof Error ? error.message : 'unknown';
+  }
+}
+
+async function pause(ms: number): Promise<void> {
+  await sleep(ms).catch((error: unknown) => {
+    stopIfTold();
+    throw error;
+  });
+}
+
+/** @throws what makes another worker go on where this one is stopping; otherwise that nobody wants it any more */
+function stopIfTold(): void {
+  const signal = cancellationSignal();
+  if (!signal.aborted) return;
+  const reason: unknown = signal.reason;
+  if (!(reason instanceof Error) || reason.message !== 'WORKER_SHUTDOWN') throw reason;
+  const type: ActivityFailureType = 'worker.stopping';
+  throw ApplicationFailure.create({
+    type,
+    message: 'this worker is stopping; another one takes the event stream over',
+  });
+}

@@ -1,0 +1,325 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { ORPHAN_AFTER_MS } from '../../domain/reconciliation.js';
+import { INTERACTION_SWEEP_ID, sweepReport } from '../../domain/sweep.js';
+import type { SweepReport } from '../../domain/sweep.js';
+import { figure } from '../support/figures.js';
+import { replayEveryHistory } from '../support/replay.js';
+import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import type { SessionHandle, SessionWorld } from '../support/session-world.js';
+import { asked, channelOf, legsGone, memoOf, reached, settled } from '../support/sessions.js';
+import { until } from '../support/until.js';
+
+const INTERVAL_MS = 500;
+
+let temporal: TestWorkflowEnvironment;
+/** No event reaches anybody here: what is found out is found out by the sweep. */
+let world: SessionWorld;
+
+beforeAll(async () => {
+  // A history counts as long after 200 events, so that continue-as-new comes every few seconds.
+  temporal = await startTemporal({ 'limit.historyCount.suggestContinueAsNew': 200 });
+  world = await createSessionWorld(temporal, { cleaning: { intervalMs: INTERVAL_MS, followsEvents: false } });
+}, 60_000);
+
+afterEach(() => {
+  world.simulator.controls.clearFaults();
+  world.simulator.controls.setHabits({});
+});
+
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+  await temporal.teardown();
+  expect(world.simulator.ledger.violations()).toEqual([]);
+});
+
+async function listener(interactionId: string, supervisorId = 'anna'): Promise<SessionHandle> {
+  const session = await world.start({ interactionId, supervisorId });
+  await reached(session, 'SILENT');
+  return session;
+}
+
+async function speaker(interactionId: string, supervisorId: string): Promise<SessionHandle> {
+  const session = await listener(interactionId, supervisorId);
+  await session.signal('barge', { commandId: 'b' });
+  expect(await settled(session, 'b')).toMatchObject({ status: 'applied' });
+  return session;
+}
+
+async function stopped(session: SessionHandle): Promise<void> {
+  await session.signal('stop');
+  await session.result();
+}
+
+function sweep() {
+  return temporal.client.workflow.getHandle(INTERACTION_SWEEP_ID);
+}
+
+async function report(): Promise<SweepReport> {
+  return sweepReport.parse(await sweep().query('state'));
+}
+
+/** Sweeps and rounds that began after now, and are done. */
+async function nextRounds(count: number): Promise<void> {
+  for (let n = 0; n < count; n += 1) {
+    const sinceMs = Date.now();
+    await until('a sweep and a round are done', async () => {
+      const { sweep: swept, round } = await report();
+      return [swept.at, round.at].every((at) => Date.parse(at ?? '') > sinceMs);
+    });
+  }
+}
+
+/** Makes one of the two ways in which the sweep finds out impossible. */
+function without(action: 'state' | 'interactions', interactionId?: string): void {
+  world.simulator.controls.addFault({
+    match: { action, ...(interactionId === undefined ? {} : { interactionId }) },
+    effect: { kind: 'status', status: 503 },
+    times: 10_000,
+  });
+}
+
+describe('a call that is over', () => {
+  test('ends its sessions by the list of calls that ended, and no others', async () => {
+    const interactionId = world.interaction();
+    const sessions = [await listener(interactionId), await listener(interactionId, 'ben')];
+    const other = await listener(world.interaction());
+    without('state', interactionId);
+    world.simulator.controls.endInteraction({ interactionId, announce: false });
+    for (const session of sessions) {
+      expect((await session.result()).session.endReason).toBe('interaction-ended');
+    }
+    expect(legsGone(world, interactionId)).toBe(2);
+    await nextRounds(1);
+    expect((await memoOf(other)).state).toBe('SILENT');
+    await stopped(other);
+  });
+
+  test.each([200, 404, 410] as const)(
+    'ends them by a look that is answered %d, where no list says so',
+    async (endedStateAnswer) => {
+      world.simulator.controls.setHabits({ endedStateAnswer });
+      const interactionId = world.interaction();
+      const session = await listener(interactionId);
+      without('interactions');
+      world.simulator.controls.endInteraction({ interactionId, announce: false });
+      const { endReason } = (await session.result()).session;
+      expect(endReason).toBe(endedStateAnswer === 200 ? 'leg-lost' : 'interaction-ended');
+      expect(legsGone(world, interactionId)).toBe(1);
+    },
+  );
+
+  test('ends them where the platform ignores since when it was asked, on pages', async () => {
+    world.simulator.controls.setHabits({ ignoresEndedAfter: true });
+    for (let n = 0; n < 600; n += 1) {
+      world.simulator.controls.endInteraction({ interactionId: world.interaction(), announce: false });
+    }
+    const interactionId = world.interaction();
+    const session = await listener(interactionId);
+    without('state', interactionId);
+    world.simulator.controls.endInteraction({ interactionId, announce: false });
+    expect((await session.result()).session.endReason).toBe('interaction-ended');
+    const { sweep: swept } = await report();
+    expect(swept.pages).toBeGreaterThan(1);
+  });
+});
+
+describe('a leg', () => {
+  test('that was severed without a word ends its session as lost', async () => {
+    const interactionId = world.interaction();
+    const [anna, ben] = [await speaker(interactionId, 'anna'), await listener(interactionId, 'ben')];
+    const { monitorSessionId } = await memoOf(anna);
+    world.simulator.controls.sever({ monitorSessionId: monitorSessionId ?? '', announce: false });
+    expect((await anna.result()).session.endReason).toBe('leg-lost');
+    await ben.signal('barge', { commandId: 'b' });
+    expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+    await stopped(ben);
+    expect(legsGone(world, interactionId)).toBe(2);
+  });
+
+  test('whose mode another program changed is shown as it is', async () => {
+    const interactionId = world.interaction();
+    const session = await listener(interactionId);
+    const { monitorSessionId } = await memoOf(session);
+    await world.platform.changeMode({ interactionId, monitorSessionId: monitorSessionId ?? '' }, 'whisper');
+    // It speaks without the channel, which it may not: it is silenced as soon as that is seen.
+    await until('it is silent again', () => {
+      const [leg] = world.simulator.ledger.legs({ interactionId });
+      return leg?.modes.map(({ mode }) => mode).join() === 'silent,whisper,silent';
+    });
+    await stopped(session);
+  });
+
+  test('of ours that nobody knows is stopped, monitored call or not; other programs’ legs stay', async () => {
+    const [monitored, lonely] = [world.interaction(), world.interaction()];
+    const session = await listener(monitored);
+    const own = [
+      await world.platform.startMonitor({ interactionId: monitored }),
+      await world.platform.startMonitor({ interactionId: lonely }),
+    ];
+    const outside = [
+      world.simulator.controls.outsideLeg({ interactionId: monitored }),
+      world.simulator.controls.outsideLeg({ interactionId: lonely }),
+    ];
+    const startedAtMs = performance.now();
+    const legs = [monitored, lonely].flatMap((interactionId) => world.simulator.ledger.legs({ interactionId }));
+    const endOf = (monitorSessionId: string) =>
+      [monitored, lonely]
+        .flatMap((interactionId) => world.simulator.ledger.legs({ interactionId }))
+        .find((leg) => leg.monitorSessionId === monitorSessionId)?.endedBy;
+    expect(legs).toHaveLength(5);
+    await until(
+      'both are stopped',
+      () => own.every(({ monitorSessionId }) => endOf(monitorSessionId) === 'stop'),
+      ORPHAN_AFTER_MS + 10_000,
+    );
+    expect(performance.now() - startedAtMs).toBeGreaterThan(ORPHAN_AFTER_MS);
+    expect(outside.map(({ monitorSessionId }) => endOf(monitorSessionId))).toEqual([null, null]);
+    expect((await memoOf(session)).state).toBe('SILENT');
+    await stopped(session);
+    for (const leg of outside) world.simulator.controls.releaseOutsideLeg(leg);
+  }, 60_000);
+
+  test('that a start under way may have made is left to its session', async () => {
+    const interactionId = world.interaction();
+    world.simulator.controls.addFault({
+      match: { action: 'start', interactionId },
+      effect: { kind: 'lost-answer' },
+    });
+    const session = await world.start({ interactionId, supervisorId: 'anna' });
+    await reached(session, 'SILENT', 40_000);
+    expect(world.simulator.ledger.legs({ interactionId })).toHaveLength(1);
+    await stopped(session);
+    expect(legsGone(world, interactionId)).toBe(1);
+  }, 60_000);
+});
+
+describe('a session that was terminated', () => {
+  test('while silent leaves no leg behind', async () => {
+    const interactionId = world.interaction();
+    const session = await listener(interactionId);
+    await session.terminate();
+    const sinceMs = performance.now();
+    await until('its leg is stopped', () => world.simulator.ledger.legs({ interactionId })[0]?.endedBy === 'stop');
+    figure('leg of a terminated session stopped after, ms', performance.now() - sinceMs);
+  });
+
+  test('while it speaks leaves neither leg nor lock behind, whether somebody waits or not', async () => {
+    const interactionId = world.interaction();
+    const [anna, ben] = [await speaker(interactionId, 'anna'), await listener(interactionId, 'ben')];
+    await anna.terminate();
+    await until('its leg is stopped', () => world.simulator.ledger.legs({ interactionId })[0]?.endedBy === 'stop');
+    await until('the channel is free', async () => (await channelOf(world, interactionId)).holder === null);
+    await ben.signal('barge', { commandId: 'b' });
+    expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
+    await stopped(ben);
+    expect(legsGone(world, interactionId)).toBe(2);
+  });
+
+  test('while it waits leaves no leg behind, and the others’ places', async () => {
+    const interactionId = world.interaction();
+    const anna = await speaker(interactionId, 'anna');
+    const [ben, cora] = [await listener(interactionId, 'ben'), await listener(interactionId, 'cora')];
+    await ben.signal('barge', { commandId: 'b' });
+    await until('ben is next', async () => (await memoOf(ben)).waiting?.position === 1);
+    await cora.signal('barge', { commandId: 'c' });
+    await until('cora is after him', async () => (await memoOf(cora)).waiting?.position === 2);
+    await ben.terminate();
+    await until('his leg is stopped', () => world.simulator.ledger.legs({ interactionId })[1]?.endedBy === 'stop');
+    await anna.signal('silent');
+    expect(await settled(cora, 'c')).toMatchObject({ status: 'applied' });
+    await stopped(anna);
+    await stopped(cora);
+    expect(legsGone(world, interactionId)).toBe(3);
+  });
+
+  test('and another one started in its place: the new one keeps its own leg', async () => {
+    const interactionId = world.interaction();
+    const first = await listener(interactionId);
+    await first.terminate();
+    const second = await listener(interactionId);
+    await until(
+      'the first leg is stopped',
+      () => world.simulator.ledger.legs({ interactionId })[0]?.endedBy === 'stop',
+    );
+    await nextRounds(2);
+    expect(world.simulator.ledger.legs({ interactionId })[1]?.endedBy).toBeNull();
+    await stopped(second);
+    expect(legsGone(world, interactionId)).toBe(2);
+  });
+
+  test('while the platform is away: its leg is stopped when that is back', async () => {
+    const interactionId = world.interaction();
+    const session = await listener(interactionId);
+    without('state');
+    await session.terminate();
+    await until(
+      'a round has failed',
+      async () => (await report()).round.trouble !== null || asked(world, interactionId, 'state') > 5,
+    );
+    world.simulator.controls.clearFaults();
+    await until(
+      'its leg is stopped',
+      () => world.simulator.ledger.legs({ interactionId })[0]?.endedBy === 'stop',
+      40_000,
+    );
+  }, 60_000);
+});
+
+test('a session that was reset keeps its leg', async () => {
+  const interactionId = world.interaction();
+  const session = await listener(interactionId);
+  const { events } = await session.fetchHistory();
+  const firstTask = events?.find((event) => event.workflowTaskCompletedEventAttributes)?.eventId;
+  if (!firstTask) throw new Error('Expected a task that is done, got none');
+  await temporal.client.workflowService.resetWorkflowExecution({
+    namespace: temporal.client.options.namespace,
+    workflowExecution: { workflowId: session.workflowId },
+    workflowTaskFinishEventId: firstTask,
+    requestId: 'reset',
+    reason: 'test',
+  });
+  const again: SessionHandle = temporal.client.workflow.getHandle(session.workflowId);
+  await nextRounds(3);
+  await reached(again, 'SILENT');
+  expect(world.simulator.ledger.legs({ interactionId }).map(({ endedBy }) => endedBy)).toEqual([null]);
+  await stopped(again);
+  expect(legsGone(world, interactionId)).toBe(1);
+}, 60_000);
+
+describe('the sweep itself', () => {
+  test('goes on in run after run', async () => {
+    const { runId } = await sweep().describe();
+    await until('another run', async () => (await sweep().describe()).runId !== runId, 30_000);
+    await nextRounds(1);
+  }, 60_000);
+
+  test('takes another interval from the workers, and does at once what it is asked to', async () => {
+    await sweep().signal('settings', { intervalMs: 3_600_000 });
+    await sweep().signal('settings', { intervalMs: 'nonsense' });
+    await until('it has heard', async () => (await report()).intervalMs === 3_600_000);
+    const interactionId = world.interaction();
+    const session = await listener(interactionId);
+    // What was due by the old interval has been done.
+    await until('it rests', async () => (await sweep().describe()).raw.pendingActivities?.length === 0);
+    world.simulator.controls.endInteraction({ interactionId, announce: false });
+    await sweep().signal('sweepNow');
+    expect((await session.result()).session.endReason).toBe('interaction-ended');
+    await sweep().signal('settings', { intervalMs: INTERVAL_MS });
+    await nextRounds(1);
+  }, 60_000);
+
+  test('is the only one', async () => {
+    const another = await temporal.client.workflow.start('interactionSweep', {
+      workflowId: 'another-sweep',
+      taskQueue: world.taskQueue,
+      args: [{ intervalMs: INTERVAL_MS }],
+    });
+    await expect(another.result()).rejects.toMatchObject({ cause: { type: 'singleton.id.mismatch' } });
+  });
+});
+
+test('every history of this file replays without a difference', async () => {
+  await sweep().terminate();
+  expect(await replayEveryHistory(temporal)).toBeGreaterThan(20);
+}, 120_000);

@@ -1,0 +1,80 @@
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+import {
+  INTERACTION_SWEEP,
+  INTERACTION_SWEEP_ID,
+  PLATFORM_EVENTS,
+  PLATFORM_EVENTS_ID,
+  SWEEP_SETTINGS,
+} from '../domain/sweep.js';
+import type { SweepSettings } from '../domain/sweep.js';
+
+/** How often it is made sure that the workflows of which there is one still run, ms: somebody may have ended them. */
+const ENSURED_EVERY_MS = 60_000;
+
+export interface SingletonOptions {
+  readonly client: Client;
+  readonly taskQueue: string;
+  readonly sweep: SweepSettings;
+  /** Whether the platform's events are listened to. */
+  readonly followsEvents: boolean;
+}
+
+/**
+ * Starts the workflows of which a deployment has one each, where they do not run, and tells them the settings of this
+ * worker. Any number of workers may do so at the same time.
+ */
+export async function startSingletons({ client, taskQueue, sweep, followsEvents }: SingletonOptions): Promise<void> {
+  const { workflow } = client;
+  await workflow.signalWithStart(INTERACTION_SWEEP, {
+    ...sweepStart(taskQueue, sweep),
+    signal: SWEEP_SETTINGS,
+    signalArgs: [sweep],
+  });
+  if (followsEvents) {
+    await workflow.start(PLATFORM_EVENTS, eventsStart(taskQueue));
+    return;
+  }
+  try {
+    await workflow.getHandle(PLATFORM_EVENTS_ID).cancel();
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  }
+}
+
+/** Starts them, and again whenever they do not run any more, until what it returns is called. */
+export async function keepSingletons(options: SingletonOptions, log: Logger): Promise<() => void> {
+  const { client, taskQueue, sweep, followsEvents } = options;
+  await startSingletons(options);
+  const ensure = async (): Promise<void> => {
+    try {
+      await client.workflow.start(INTERACTION_SWEEP, sweepStart(taskQueue, sweep));
+      if (followsEvents) await client.workflow.start(PLATFORM_EVENTS, eventsStart(taskQueue));
+    } catch (error) {
+      log.warn({ err: error }, 'singletons.not-ensured');
+    }
+  };
+  const timer = setInterval(() => void ensure(), ENSURED_EVERY_MS);
+  return () => clearInterval(timer);
+}
+
+function sweepStart(taskQueue: string, sweep: SweepSettings) {
+  return {
+    workflowId: INTERACTION_SWEEP_ID,
+    taskQueue,
+    args: [sweep],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: 'Finds out what nobody told: calls that are over, legs that nobody owns',
+  } as const;
+}
+
+function eventsStart(taskQueue: string) {
+  return {
+    workflowId: PLATFORM_EVENTS_ID,
+    taskQueue,
+    args: [],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: 'Listens to the platform’s event stream, for the whole deployment',
+  } as const;
+}
