@@ -119,6 +119,7 @@ class MonitoringSession {
 
   async run(): Promise<SessionReport> {
     this.#publish();
+    void CancellationScope.nonCancellable(() => this.#cutShort());
     const [created] = this.#record.history;
     if (this.#carried === undefined && created !== undefined) this.#announce(created);
     try {
@@ -301,9 +302,17 @@ class MonitoringSession {
     // Cut short while nobody ended it: the workflow itself was cancelled, and what followed from that is no reason.
     const reason = this.#life.consideredCancelled ? 'cancelled' : endReason;
     this.#apply({ type: 'session.ending', at: now(), endReason: reason, ...by });
-    this.#life.cancel();
+  }
+
+  /**
+   * Calls off what is under way once the session ends. Not by the handler that ends it: of the messages of one task, updates
+   * that were taken along in a reset come in another order at replay (SDK 1.24), and what follows must not depend on that.
+   */
+  async #cutShort(): Promise<void> {
+    await condition(() => !this.#isLive());
     // A start that is under way, or lost, may take a while yet.
     if (this.#start !== 'resolved') this.#publish();
+    this.#life.cancel();
   }
 
   async #tearDown(): Promise<void> {

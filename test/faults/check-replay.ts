@@ -1,5 +1,9 @@
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
+import type { History } from './chains.js';
 import type { Evidence } from './evidence.js';
 
 /** A sink, which nobody listens to. */
@@ -22,7 +26,21 @@ export async function replayFaults(
     { workflowBundle, sinks: ANNOUNCE },
     histories,
   )) {
-    if (error !== undefined) faults.push(`${workflowId} (${runId}) cannot be replayed: ${error.message}`);
+    if (error === undefined) continue;
+    // A run that was reset and its successor are told apart by nothing but their length.
+    const files = histories.filter((one) => runOf(one.history) === runId).map(({ history }) => kept(runId, history));
+    faults.push(`${workflowId} (${runId}) cannot be replayed: ${error.message}\nits history: ${files.join(' or ')}`);
   }
   return faults;
+}
+
+function runOf({ events }: History): string | undefined {
+  return events?.[0]?.workflowExecutionStartedEventAttributes?.originalExecutionRunId ?? undefined;
+}
+
+/** In a file that outlives the server of the test. */
+function kept(runId: string, { events }: History): string {
+  const file = join(tmpdir(), `earshot-history-${runId}-${events?.length ?? 0}.json`);
+  writeFileSync(file, JSON.stringify(events, null, 1));
+  return file;
 }

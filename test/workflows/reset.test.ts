@@ -4,6 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { mutexWorkflowId } from '../../domain/identifiers.js';
 import type { monitoringSession } from '../../workflows/monitoring-session.js';
+import { replayEveryHistory } from '../support/replay.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { asked, channelOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
@@ -337,3 +338,33 @@ test('a waiter or holder that is reset, and whose new leg stays pending, keeps t
   expect(await settled(cora!, 'c')).toMatchObject({ status: 'applied' });
   await stopped(cora!, ...sessions);
 });
+
+test('what a reset takes along can be replayed, also where the session ends at the same time', async () => {
+  const interactionId = world.interaction();
+  const [anna, ben] = await listeners(interactionId, 'abe', 'bob');
+  if (anna === undefined || ben === undefined) throw new Error('Expected two sessions');
+  await anna.signal('barge', { commandId: 'a' });
+  await settled(anna, 'a');
+  await ben.signal('barge', { commandId: 'b' });
+  await inLine(ben, 1);
+  const before = await tasksOf(ben);
+  await ben.signal('monitorStatus');
+  const task = await until('another task', async () => {
+    const tasks = await tasksOf(ben);
+    return tasks.length > before.length && tasks.at(-1);
+  });
+  const grant = { requestId: 'nobody’s', fence: 1, expiresAtMs: 1 };
+  await ben.executeUpdate('channelGranted', { args: [grant] });
+  await world.stopWorker();
+  const successor = await resetTo(ben, task);
+  // Signals of the same task, before and after.
+  await successor.signal('silent', { commandId: 's' });
+  await successor.signal('interactionEnded');
+  await world.startWorker();
+  await successor.result();
+  await stopped(anna);
+}, 60_000);
+
+test('every history of this file replays without a difference', async () => {
+  expect(await replayEveryHistory(temporal)).toBeGreaterThan(20);
+}, 120_000);
