@@ -6,7 +6,7 @@ import type { PlatformEvent } from '../domain/platform-events.js';
 import { INTERACTION_SWEEP_ID, SWEEP_NOW } from '../domain/sweep.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 
-/** How often the holder of the connection shows that it is alive, ms: a dead one is noticed after five of them. */
+/** How often the holder of the connection shows that it is alive, ms: a dead one is noticed when four of them fail to come. */
 const HEARTBEAT_MS = 1_000;
 
 /** Before the next connection, ms: doubling, and drawn anew each time so that no two deployments come back in step. */

@@ -39,6 +39,9 @@ export const SHUTDOWN_GRACE_MS = 12_000;
 /** Heartbeats of watchers are sent on at that pace, ms: the SDK would hold them back for most of their timeout. */
 const HEARTBEAT_PACE_MS = 1_000;
 
+/** Few: each poll of a worker that is frozen, or cut off, swallows one attempt at taking over from it. */
+const WATCH_POLLS = 2;
+
 /** Watchers wait for others and may end at once. */
 const WATCH_SHUTDOWN_GRACE_MS = 0;
 
@@ -90,6 +93,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
       ...createEventActivities(platform, followsEvents ? (event) => router.route(event) : undefined),
     },
     maxHeartbeatThrottleInterval: HEARTBEAT_PACE_MS,
+    maxConcurrentActivityTaskPolls: WATCH_POLLS,
     maxConcurrentActivityTaskExecutions: WATCHERS_AT_ONCE,
     shutdownGraceTime: WATCH_SHUTDOWN_GRACE_MS,
   });

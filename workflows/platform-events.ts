@@ -15,7 +15,7 @@ export async function platformEvents(): Promise<void> {
   const { followEvents } = proxyActivities<EventActivities>({
     taskQueue: watchQueue(workflowInfo().taskQueue),
     startToCloseTimeout: '13 hours',
-    heartbeatTimeout: '5s',
+    heartbeatTimeout: '4s',
     retry: { initialInterval: '100ms', backoffCoefficient: 2, maximumInterval: '2s' },
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     summary: 'listen to the platform’s events',

@@ -1,11 +1,16 @@
 import { z } from 'zod';
 
 /**
- * How the fault test runs. `EARSHOT_FAULT_RUNS`: how many scenarios; `EARSHOT_FAULT_SEED` and `EARSHOT_FAULT_PATH`, as a
+ * How the fault tests run. `EARSHOT_FAULT_RUNS`: how many scenarios of the exclusive channel; `_STARTS`: how many starts of
+ * which some lose their answers; `_ENDS`: how many calls end at once; `_KILLS`: how many processes are killed.
+ * `EARSHOT_FAULT_SEED` and `EARSHOT_FAULT_PATH`, as a
  * failure prints them: play those again; `EARSHOT_FAULT_TIMELINE=on`: tell all that happened on the call that failed.
  */
 const settings = z.object({
   EARSHOT_FAULT_RUNS: z.coerce.number().int().positive().default(6),
+  EARSHOT_FAULT_STARTS: z.coerce.number().int().positive().default(40),
+  EARSHOT_FAULT_ENDS: z.coerce.number().int().positive().default(60),
+  EARSHOT_FAULT_KILLS: z.coerce.number().int().positive().default(6),
   EARSHOT_FAULT_AT_ONCE: z.coerce.number().int().positive().default(6),
   EARSHOT_FAULT_SEED: z.coerce.number().int().optional(),
   EARSHOT_FAULT_PATH: z.string().optional(),
@@ -16,6 +21,9 @@ export interface RunSettings {
   readonly runs: number;
   /** Scenarios that are played at the same time. */
   readonly atOnce: number;
+  readonly starts: number;
+  readonly ends: number;
+  readonly kills: number;
   readonly seed: number | undefined;
   readonly path: string | undefined;
   readonly timeline: boolean;
@@ -26,6 +34,9 @@ export function readRunSettings(): RunSettings {
   return {
     runs: env.EARSHOT_FAULT_RUNS,
     atOnce: Math.min(env.EARSHOT_FAULT_AT_ONCE, env.EARSHOT_FAULT_RUNS),
+    starts: env.EARSHOT_FAULT_STARTS,
+    ends: env.EARSHOT_FAULT_ENDS,
+    kills: env.EARSHOT_FAULT_KILLS,
     seed: env.EARSHOT_FAULT_SEED,
     path: env.EARSHOT_FAULT_PATH,
     timeline: env.EARSHOT_FAULT_TIMELINE === 'on',

@@ -95,14 +95,14 @@ export class ProductClient {
   }
 
   /** Sends a command under an id of the caller's own, as often as it takes until it is accepted. */
-  async send(sessionId: string, action: CommandAction, commandId: string): Promise<void> {
+  async send(sessionId: string, action: CommandAction, commandId: string, limitMs = OUTCOME_LIMIT_MS): Promise<void> {
     await until(
       `${action} of ${sessionId} accepted`,
       async () => {
         const answer = await this.rest('POST', commandsOf(sessionId), { action }, { 'idempotency-key': commandId });
         return [200, 202].includes(answer.status);
       },
-      OUTCOME_LIMIT_MS,
+      limitMs,
     );
   }
 
