@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { ORPHAN_AFTER_MS } from '../../domain/reconciliation.js';
@@ -195,44 +196,6 @@ describe('a leg', () => {
 });
 
 describe('a session that was terminated', () => {
-  test('while silent leaves no leg behind', async () => {
-    const interactionId = world.interaction();
-    const session = await listener(interactionId);
-    await session.terminate();
-    const sinceMs = performance.now();
-    await until('its leg is stopped', () => world.simulator.ledger.legs({ interactionId })[0]?.endedBy === 'stop');
-    figure('leg of a terminated session stopped after, ms', performance.now() - sinceMs);
-  });
-
-  test('while it speaks leaves neither leg nor lock behind, whether somebody waits or not', async () => {
-    const interactionId = world.interaction();
-    const [anna, ben] = [await speaker(interactionId, 'anna'), await listener(interactionId, 'ben')];
-    await anna.terminate();
-    await until('its leg is stopped', () => world.simulator.ledger.legs({ interactionId })[0]?.endedBy === 'stop');
-    await until('the channel is free', async () => (await channelOf(world, interactionId)).holder === null);
-    await ben.signal('barge', { commandId: 'b' });
-    expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
-    await stopped(ben);
-    expect(legsGone(world, interactionId)).toBe(2);
-  });
-
-  test('while it waits leaves no leg behind, and the others’ places', async () => {
-    const interactionId = world.interaction();
-    const anna = await speaker(interactionId, 'anna');
-    const [ben, cora] = [await listener(interactionId, 'ben'), await listener(interactionId, 'cora')];
-    await ben.signal('barge', { commandId: 'b' });
-    await until('ben is next', async () => (await memoOf(ben)).waiting?.position === 1);
-    await cora.signal('barge', { commandId: 'c' });
-    await until('cora is after him', async () => (await memoOf(cora)).waiting?.position === 2);
-    await ben.terminate();
-    await until('his leg is stopped', () => world.simulator.ledger.legs({ interactionId })[1]?.endedBy === 'stop');
-    await anna.signal('silent');
-    expect(await settled(cora, 'c')).toMatchObject({ status: 'applied' });
-    await stopped(anna);
-    await stopped(cora);
-    expect(legsGone(world, interactionId)).toBe(3);
-  });
-
   test('and another one started in its place: the new one keeps its own leg', async () => {
     const interactionId = world.interaction();
     const first = await listener(interactionId);
@@ -266,26 +229,73 @@ describe('a session that was terminated', () => {
   }, 60_000);
 });
 
-test('a session that was reset keeps its leg', async () => {
-  const interactionId = world.interaction();
-  const session = await listener(interactionId);
-  const { events } = await session.fetchHistory();
-  const firstTask = events?.find((event) => event.workflowTaskCompletedEventAttributes)?.eventId;
-  if (!firstTask) throw new Error('Expected a task that is done, got none');
-  await temporal.client.workflowService.resetWorkflowExecution({
-    namespace: temporal.client.options.namespace,
-    workflowExecution: { workflowId: session.workflowId },
-    workflowTaskFinishEventId: firstTask,
-    requestId: 'reset',
-    reason: 'test',
-  });
-  const again: SessionHandle = temporal.client.workflow.getHandle(session.workflowId);
-  await nextRounds(3);
-  await reached(again, 'SILENT');
-  expect(world.simulator.ledger.legs({ interactionId }).map(({ endedBy }) => endedBy)).toEqual([null]);
-  await stopped(again);
-  expect(legsGone(world, interactionId)).toBe(1);
-}, 60_000);
+/** What somebody does to a session in Temporal; the handle of what goes on, if anything does. */
+const FATES = {
+  async terminated(session: SessionHandle): Promise<undefined> {
+    await session.terminate();
+  },
+  async cancelled(session: SessionHandle): Promise<undefined> {
+    await session.cancel();
+  },
+  /** To its beginning; what it was told later is told again. */
+  async reset(session: SessionHandle): Promise<SessionHandle> {
+    const { events } = await session.fetchHistory();
+    const firstTask = events?.find((event) => event.workflowTaskCompletedEventAttributes)?.eventId;
+    if (!firstTask) throw new Error('Expected a task that is done, got none');
+    await temporal.client.workflowService.resetWorkflowExecution({
+      namespace: temporal.client.options.namespace,
+      workflowExecution: { workflowId: session.workflowId },
+      workflowTaskFinishEventId: firstTask,
+      requestId: randomUUID(),
+      reason: 'test',
+    });
+    return temporal.client.workflow.getHandle(session.workflowId);
+  },
+};
+
+describe.each(['terminated', 'cancelled', 'reset'] as const)('a session that was %s from Temporal’s side', (fate) => {
+  test.each(['is silent', 'speaks', 'waits'] as const)(
+    'while it %s: its leg, the channel and the others',
+    async (doing) => {
+      const interactionId = world.interaction();
+      const legs = () => world.simulator.ledger.legs({ interactionId });
+      const anna = doing === 'speaks' ? undefined : await speaker(interactionId, 'anna');
+      const ben = doing === 'speaks' ? await speaker(interactionId, 'ben') : await listener(interactionId, 'ben');
+      if (doing === 'waits') {
+        await ben.signal('barge', { commandId: 'b' });
+        await until('ben is next', async () => (await memoOf(ben)).waiting?.position === 1);
+      }
+      const cora = await listener(interactionId, 'cora');
+      await cora.signal('barge', { commandId: 'c' });
+      await until('cora waits', async () => (await memoOf(cora)).waiting?.position === (doing === 'waits' ? 2 : 1));
+      const { monitorSessionId } = await memoOf(ben);
+      const legOfBen = () => legs().find((leg) => leg.monitorSessionId === monitorSessionId);
+
+      const sinceMs = performance.now();
+      const again = await FATES[fate](ben);
+      if (again === undefined) {
+        await until('its leg is stopped', () => legOfBen()?.endedBy === 'stop');
+        figure(
+          `leg of a session ${fate} while it ${doing}, stopped after, ms`,
+          Math.round(performance.now() - sinceMs),
+        );
+      } else {
+        await nextRounds(2);
+        expect(legOfBen()?.endedBy).toBeNull();
+        // It has its place again, or its turn.
+        if (doing === 'waits') await anna?.signal('silent');
+        if (doing !== 'is silent') expect(await settled(again, 'b')).toMatchObject({ status: 'applied' });
+        await again.signal('silent');
+      }
+      await anna?.signal('silent');
+      expect(await settled(cora, 'c')).toMatchObject({ status: 'applied' });
+      for (const session of [anna, again, cora]) if (session !== undefined) await stopped(session);
+      expect(legsGone(world, interactionId)).toBe(anna === undefined ? 2 : 3);
+      await until('nothing is locked', async () => (await channelOf(world, interactionId)).holder === null);
+    },
+    60_000,
+  );
+});
 
 describe('the sweep itself', () => {
   test('goes on in run after run', async () => {
