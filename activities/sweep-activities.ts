@@ -4,6 +4,7 @@ import { allRunningOn } from '../directory/running-sessions.js';
 import { sendAll, tidingsOfEnd } from '../directory/tell-workflows.js';
 import type { Interaction, InteractionPage } from '../domain/platform-wire.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
+import { whileBeating } from './heartbeats.js';
 import { answering } from './platform-failure.js';
 
 /** Largest page of the platform (`platform-api.md`, Interactions). */
@@ -44,43 +45,58 @@ const progress = z.tuple([
     newestEndAt: z.string().nullable(),
   }),
 ]);
+type Progress = z.infer<typeof progress>[0];
+
+const BEGINNING: Progress = { cursor: null, pages: 0, interactions: 0, sessionsTold: 0, newestEndAt: null };
 
 export function createSweepActivities(platform: TelephonyPlatform): SweepActivities {
   return {
     async sweepEnded(endedAfter) {
-      const sinceMs = endedAfter === null ? Number.NEGATIVE_INFINITY : Date.parse(endedAfter);
       const before = progress.safeParse([activityInfo().heartbeatDetails]);
-      let done = before.data?.[0] ?? { cursor: null, pages: 0, interactions: 0, sessionsTold: 0, newestEndAt: null };
-      do {
-        const { cursor } = done;
-        const page = await answering<InteractionPage, never>(
-          () =>
-            platform.listInteractions(
-              {
-                status: 'ended',
-                pageSize: PAGE_SIZE,
-                ...(cursor === null ? {} : { cursor }),
-                ...(endedAfter === null ? {} : { endedAfter }),
-              },
-              { signal: cancellationSignal() },
-            ),
-          () => undefined,
-        );
-        // A platform may list all of them, whatever it was asked (`platform-api.md`).
-        const ended = page.entities.filter((one) => one.status === 'ended' && endOf(one) >= sinceMs);
-        const sessionsTold = await endSessionsOn(ended.map(({ id }) => id));
-        done = {
-          cursor: page.nextCursor,
-          pages: done.pages + 1,
-          interactions: done.interactions + ended.length,
-          sessionsTold: done.sessionsTold + sessionsTold,
-          newestEndAt: newest([done.newestEndAt, ...ended.map(({ endedAt }) => endedAt)]),
-        };
-        heartbeat(done);
-      } while (done.cursor !== null && done.pages < MAX_PAGES);
+      let done: Progress = before.data?.[0] ?? BEGINNING;
+      await whileBeating(
+        async () => {
+          for (let isLast = false; !isLast;) {
+            const next = await sweepPage(platform, endedAfter, done);
+            // One that leads in circles has no more to tell.
+            isLast = next.cursor === null || next.cursor === done.cursor || next.pages >= MAX_PAGES;
+            done = next;
+            heartbeat(done);
+          }
+        },
+        () => done,
+      );
       const { pages, interactions, sessionsTold, newestEndAt } = done;
       return { pages, interactions, sessionsTold, newestEndAt };
     },
+  };
+}
+
+async function sweepPage(platform: TelephonyPlatform, endedAfter: string | null, done: Progress): Promise<Progress> {
+  const { cursor } = done;
+  const page = await answering<InteractionPage, never>(
+    () =>
+      platform.listInteractions(
+        {
+          status: 'ended',
+          pageSize: PAGE_SIZE,
+          ...(cursor === null ? {} : { cursor }),
+          ...(endedAfter === null ? {} : { endedAfter }),
+        },
+        { signal: cancellationSignal() },
+      ),
+    () => undefined,
+  );
+  // A platform may list all of them, whatever it was asked (`platform-api.md`).
+  const sinceMs = endedAfter === null ? Number.NEGATIVE_INFINITY : Date.parse(endedAfter);
+  const ended = page.entities.filter((one) => one.status === 'ended' && endOf(one) >= sinceMs);
+  const sessionsTold = await endSessionsOn(ended.map(({ id }) => id));
+  return {
+    cursor: page.nextCursor,
+    pages: done.pages + 1,
+    interactions: done.interactions + ended.length,
+    sessionsTold: done.sessionsTold + sessionsTold,
+    newestEndAt: newest([done.newestEndAt, ...ended.map(({ endedAt }) => endedAt)]),
   };
 }
 

@@ -93,7 +93,7 @@ class InteractionSweep {
     for (;;) {
       this.#hasNews = false;
       const isHistoryLong = workflowInfo().continueAsNewSuggested;
-      if (!isHistoryLong) this.#beginWhatIsDue();
+      this.#beginWhatIsDue(isHistoryLong);
       setCurrentDetails(describeSweep(this.#carried.report));
       if (isHistoryLong && !this.#isSweeping && !this.#isComparing) {
         if (await isTaskOfItsOwn(this.#inbox)) {
@@ -102,7 +102,7 @@ class InteractionSweep {
         continue;
       }
       const { sweepDueMs, roundDueMs } = this.#carried;
-      if (!isHistoryLong && !this.#isSweeping) this.#alarm.setFor(sweepDueMs);
+      if (!this.#isSweeping) this.#alarm.setFor(sweepDueMs);
       if (!isHistoryLong && !this.#isComparing) this.#alarm.setFor(roundDueMs);
       // Bounded by the alarm, or by the limits of what is under way.
       await condition(() => this.#hasNews || this.#alarm.takeRing());
@@ -147,9 +147,11 @@ class InteractionSweep {
     });
   }
 
-  #beginWhatIsDue(): void {
+  /** A run that is to end begins no round; but sweeps go on for as long as its last round takes. */
+  #beginWhatIsDue(isHistoryLong: boolean): void {
     const now = Date.now();
-    if (!this.#isSweeping && now >= this.#carried.sweepDueMs) {
+    const mayBegin = !isHistoryLong || this.#isComparing;
+    if (mayBegin && !this.#isSweeping && now >= this.#carried.sweepDueMs) {
       this.#isSweeping = true;
       this.#sweptAtMs = now;
       this.#carry({ sweepDueMs: now + this.#settings.intervalMs });
@@ -158,7 +160,7 @@ class InteractionSweep {
         this.#hasNews = true;
       });
     }
-    if (!this.#isComparing && now >= this.#carried.roundDueMs) {
+    if (!isHistoryLong && !this.#isComparing && now >= this.#carried.roundDueMs) {
       this.#isComparing = true;
       this.#comparedAtMs = now;
       this.#carry({ roundDueMs: now + this.#settings.intervalMs });
