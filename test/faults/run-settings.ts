@@ -9,8 +9,8 @@ import { z } from 'zod';
 const settings = z.object({
   EARSHOT_FAULT_RUNS: z.coerce.number().int().positive().default(6),
   EARSHOT_FAULT_STARTS: z.coerce.number().int().positive().default(40),
-  EARSHOT_FAULT_ENDS: z.coerce.number().int().positive().default(60),
-  EARSHOT_FAULT_KILLS: z.coerce.number().int().positive().default(6),
+  EARSHOT_FAULT_ENDS: z.coerce.number().int().positive().default(40),
+  EARSHOT_FAULT_KILLS: z.coerce.number().int().positive().default(3),
   EARSHOT_FAULT_AT_ONCE: z.coerce.number().int().positive().default(6),
   EARSHOT_FAULT_SEED: z.coerce.number().int().optional(),
   EARSHOT_FAULT_PATH: z.string().optional(),

@@ -151,7 +151,7 @@ describe('a leg', () => {
     await stopped(session);
   });
 
-  test('of ours that nobody knows is stopped, monitored call or not; other programs’ legs stay', async () => {
+  test('of ours that nobody knows is stopped, monitored call or not; other programs’ legs stay, and those of lost starts', async () => {
     const [monitored, lonely] = [world.interaction(), world.interaction()];
     const session = await listener(monitored);
     const own = [
@@ -162,6 +162,13 @@ describe('a leg', () => {
       world.simulator.controls.outsideLeg({ interactionId: monitored }),
       world.simulator.controls.outsideLeg({ interactionId: lonely }),
     ];
+    // At the same time, on another call: one that a start whose answer is lost has made is left to its session.
+    const doubtful = world.interaction();
+    world.simulator.controls.addFault({
+      match: { action: 'start', interactionId: doubtful },
+      effect: { kind: 'lost-answer' },
+    });
+    const adopter = await world.start({ interactionId: doubtful, supervisorId: 'anna' });
     const startedAtMs = performance.now();
     const legs = [monitored, lonely].flatMap((interactionId) => world.simulator.ledger.legs({ interactionId }));
     const endOf = (monitorSessionId: string) =>
@@ -178,20 +185,10 @@ describe('a leg', () => {
     expect(outside.map(({ monitorSessionId }) => endOf(monitorSessionId))).toEqual([null, null]);
     expect((await memoOf(session)).state).toBe('SILENT');
     await stopped(session);
+    await reached(adopter, 'SILENT');
+    expect(world.simulator.ledger.legs({ interactionId: doubtful })).toHaveLength(1);
+    await stopped(adopter);
     for (const leg of outside) world.simulator.controls.releaseOutsideLeg(leg);
-  }, 60_000);
-
-  test('that a start under way may have made is left to its session', async () => {
-    const interactionId = world.interaction();
-    world.simulator.controls.addFault({
-      match: { action: 'start', interactionId },
-      effect: { kind: 'lost-answer' },
-    });
-    const session = await world.start({ interactionId, supervisorId: 'anna' });
-    await reached(session, 'SILENT', 40_000);
-    expect(world.simulator.ledger.legs({ interactionId })).toHaveLength(1);
-    await stopped(session);
-    expect(legsGone(world, interactionId)).toBe(1);
   }, 60_000);
 });
 
