@@ -4,6 +4,7 @@ import { signalled } from '../directory/tell-workflows.js';
 import type { ActivityFailureType } from '../domain/errors.js';
 import type { PlatformEvent } from '../domain/platform-events.js';
 import { INTERACTION_SWEEP_ID, SWEEP_NOW } from '../domain/sweep.js';
+import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 
 /** How often the holder of the connection shows that it is alive, ms: a dead one is noticed when four of them fail to come. */
@@ -12,6 +13,9 @@ const HEARTBEAT_MS = 1_000;
 /** Before the next connection, ms: doubling, and drawn anew each time so that no two deployments come back in step. */
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
+
+/** Where our OAuth client may not listen, ms: somebody may give it the right. */
+const REFUSED_PAUSE_MS = 60_000;
 
 /** A connection that lasted so long was a good one, ms. */
 const GOOD_AFTER_MS = 30_000;
@@ -61,7 +65,7 @@ export function createEventActivities(
       try {
         for (let failures = 0; performance.now() < endsAtMs;) {
           const openedAtMs = performance.now();
-          shift.trouble = await connection(platform, {
+          const { detail, pauseMs } = await connection(platform, {
             onOpen() {
               shift.connectedAt = new Date().toISOString();
               shift.connections += 1;
@@ -78,10 +82,11 @@ export function createEventActivities(
             },
           });
           shift.connectedAt = null;
+          shift.trouble = detail;
           stopIfTold();
           log.info('events.disconnected', { trouble: shift.trouble });
           failures = performance.now() - openedAtMs >= GOOD_AFTER_MS ? 0 : failures + 1;
-          await pause(Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS));
+          await pause(pauseMs ?? Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS));
         }
         return 'go-on';
       } finally {
@@ -91,16 +96,25 @@ export function createEventActivities(
   };
 }
 
-/** Until it ends; why it did. */
+/** Until it ends; why it did, and how long to wait before the next one where the platform has said so. */
 async function connection(
   platform: Pick<TelephonyPlatform, 'followEvents'>,
   listener: Parameters<TelephonyPlatform['followEvents']>[0],
-): Promise<string> {
+): Promise<{ readonly detail: string; readonly pauseMs?: number | undefined }> {
   try {
-    return await platform.followEvents(listener, { signal: cancellationSignal() });
+    return { detail: await platform.followEvents(listener, { signal: cancellationSignal() }) };
   } catch (error) {
     stopIfTold();
-    return error instanceof Error ? error.message : 'unknown';
+    const detail = error instanceof Error ? error.message : 'unknown';
+    const fault = error instanceof PlatformError ? error.fault : undefined;
+    switch (fault?.kind) {
+      case 'throttled':
+        return { detail, pauseMs: fault.retryAfterMs ?? undefined };
+      case 'forbidden':
+        return { detail, pauseMs: REFUSED_PAUSE_MS };
+      default:
+        return { detail };
+    }
   }
 }
 

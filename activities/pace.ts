@@ -7,6 +7,9 @@ const INTERVAL_MS = 100;
 /** The part of the platform's window that is left to commands. */
 const SHARE_OF_OTHERS = 0.5;
 
+/** However long the platform's window is, a call is made at least so often, ms: its state is not waited for for hours. */
+const LONGEST_WAIT_MS = 60_000;
+
 /**
  * When a call that nobody waits for may be made: evenly spaced, and only while half of the platform's window is left, so
  * that commands never wait for it.
@@ -14,11 +17,14 @@ const SHARE_OF_OTHERS = 0.5;
 export class Pace {
   readonly #platform: Pick<TelephonyPlatform, 'rateLimit'>;
   readonly #signal: AbortSignal;
+  readonly #intervalMs: number;
   #nextMs = 0;
 
-  constructor(platform: Pick<TelephonyPlatform, 'rateLimit'>, signal: AbortSignal) {
+  /** @param intervalMs between two calls at least */
+  constructor(platform: Pick<TelephonyPlatform, 'rateLimit'>, signal: AbortSignal, intervalMs = INTERVAL_MS) {
     this.#platform = platform;
     this.#signal = signal;
+    this.#intervalMs = intervalMs;
   }
 
   /** Resolves when it is time. @throws the signal's reason */
@@ -26,8 +32,9 @@ export class Pace {
     const now = performance.now();
     const known = this.#platform.rateLimit();
     const isScarce = known !== undefined && known.remaining < known.limit * SHARE_OF_OTHERS && known.resetsAtMs > now;
-    const atMs = Math.max(now, this.#nextMs, isScarce ? known.resetsAtMs : 0);
-    this.#nextMs = atMs + INTERVAL_MS;
+    const dueMs = Math.max(now, this.#nextMs, isScarce ? known.resetsAtMs : 0);
+    const atMs = Math.min(dueMs, now + LONGEST_WAIT_MS);
+    this.#nextMs = atMs + this.#intervalMs;
     await sleep(atMs - now, undefined, { signal: this.#signal });
   }
 

@@ -1,22 +1,24 @@
-import { cancellationSignal, getClient, log } from '@temporalio/activity';
+import { cancellationSignal, getClient, log, sleep } from '@temporalio/activity';
+import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
-import { closedSessionsSince, runningSessionsEverywhere } from '../directory/list-filter.js';
+import { closedSessionsSince, runningSessionsEverywhere, sweepItself } from '../directory/list-filter.js';
 import { allRunningOn, runningSessions } from '../directory/running-sessions.js';
 import type { RunningSession } from '../directory/running-sessions.js';
 import { sessionMemo } from '../directory/session-memo.js';
-import { sendAll, signalled, tidingsOfEnd } from '../directory/tell-workflows.js';
+import { sendAll, tidingsOfEnd } from '../directory/tell-workflows.js';
+import type { Message } from '../directory/tell-workflows.js';
 import { LOOK_AT_HOLDER } from '../domain/channel.js';
 import { mutexWorkflowId, parseSessionWorkflowId } from '../domain/identifiers.js';
 import { isLiveLeg } from '../domain/platform-wire.js';
-import type { MonitorState } from '../domain/platform-wire.js';
+import type { InteractionPage, MonitorState } from '../domain/platform-wire.js';
 import { judge } from '../domain/reconciliation.js';
 import type { UnknownLeg } from '../domain/reconciliation.js';
+import { ROUND_MEMO } from '../domain/sweep.js';
 import { MONITOR_STATUS_SIGNAL } from '../domain/workflow-contract.js';
 import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { whileBeating } from './heartbeats.js';
 import { Pace } from './pace.js';
-import { platformFailure } from './platform-failure.js';
 
 /** Calls of nobody's that a round looks at besides, so that monitored ones come round every minute. */
 const UNMONITORED_A_ROUND = 300;
@@ -24,11 +26,14 @@ const UNMONITORED_A_ROUND = 300;
 /** Interactions whose sessions are listed at the same time: at the pace of a round, the list is 5 s old at most. */
 const LISTED_AT_ONCE = 50;
 
-/** Page of the platform's connected interactions. */
-const PAGE_SIZE = 500;
+/** Page of the platform's connected interactions; a round looks at whole ones. */
+const PAGE_SIZE = 100;
 
 /** So many failed looks in a row are a platform that is away: the rest of the round would be in vain. */
-const FAILURES_IN_A_ROW = 5;
+const FAILURES_IN_A_ROW = 10;
+
+/** How long lists are waited for until they show that they are up to date, ms. */
+const FRESH_WITHIN_MS = 5_000;
 
 /** Legs that are remembered from one round to the next. */
 const UNKNOWN_KEPT = 500;
@@ -37,6 +42,8 @@ const UNKNOWN_KEPT = 500;
 const THROTTLE_PAUSE_MS = 5_000;
 
 export interface RoundRequest {
+  /** What the sweep's memo says of this round, by which lists show whether they are up to date. */
+  readonly round: number;
   /** Sessions that closed later are looked behind, ISO 8601, by Temporal's clock. */
   readonly closedSince: string;
   /** Of the round before. */
@@ -54,6 +61,8 @@ export interface RoundResult {
   readonly legsStopped: number;
   readonly unknown: readonly UnknownLeg[];
   readonly cursor: string | null;
+  /** Why it is not whole, if it is not; the next one makes up for that. */
+  readonly trouble: string | null;
 }
 
 export interface ReconcileActivities {
@@ -65,9 +74,14 @@ export interface ReconcileActivities {
   reconcile(request: RoundRequest): Promise<RoundResult>;
 }
 
-export function createReconcileActivities(platform: TelephonyPlatform): ReconcileActivities {
+/** @param intervalMs between two calls to the platform at least */
+export function createReconcileActivities(platform: TelephonyPlatform, intervalMs?: number): ReconcileActivities {
   return {
-    reconcile: (request) => whileBeating(() => new Round(platform, getClient(), request).run()),
+    reconcile: (request) =>
+      whileBeating(() => {
+        const pace = new Pace(platform, cancellationSignal(), intervalMs);
+        return new Round(platform, getClient(), pace, request).run();
+      }),
   };
 }
 
@@ -92,18 +106,23 @@ class Round {
   #legsStopped = 0;
   #failuresInARow = 0;
   #sawTheDead = true;
+  #trouble: string | null = null;
+  /** The rest of the round would be in vain. */
+  #isAway = false;
+  #areListsFresh: boolean | undefined;
 
-  constructor(platform: TelephonyPlatform, client: Client, request: RoundRequest) {
+  constructor(platform: TelephonyPlatform, client: Client, pace: Pace, request: RoundRequest) {
     this.#platform = platform;
     this.#client = client;
+    this.#pace = pace;
     this.#request = request;
-    this.#pace = new Pace(platform, cancellationSignal());
   }
 
   async run(): Promise<RoundResult> {
     const dead = await this.#deadSessions();
     const unsettled = this.#request.unknown.map(({ interactionId }) => interactionId);
-    await this.#lookAtAll([...dead.keys(), ...(await this.#monitored()), ...unsettled], dead);
+    // Begun elsewhere each time, so that a round that does not come to its end leaves out others the next time.
+    await this.#lookAtAll([...dead.keys(), ...unsettled, ...fromAnywhere([...(await this.#monitored())])], dead);
     const cursor = await this.#lookAtOthers();
     return {
       sawTheDead: this.#sawTheDead,
@@ -113,6 +132,7 @@ class Round {
       legsStopped: this.#legsStopped,
       unknown: this.#unknown.slice(0, UNKNOWN_KEPT),
       cursor,
+      trouble: this.#trouble,
     };
   }
 
@@ -142,26 +162,34 @@ class Round {
     return monitored;
   }
 
-  /** Calls that nobody monitors may have legs that nobody knows. Where the next round is to go on. */
+  /** Calls that nobody monitors may have legs that nobody knows: some of them. Where the next round is to go on. */
   async #lookAtOthers(): Promise<string | null> {
     let { cursor } = this.#request;
-    const until = this.#looked.size + UNMONITORED_A_ROUND;
+    const enough = this.#looked.size + UNMONITORED_A_ROUND;
+    const seen = new Set([cursor]);
     do {
-      const page = await this.#call(() =>
-        this.#platform.listInteractions(
-          { status: 'connected', pageSize: PAGE_SIZE, ...(cursor === null ? {} : { cursor }) },
-          { signal: cancellationSignal() },
-        ),
-      );
-      // Also where the cursor is no longer known: from the beginning, then.
-      if (page === undefined) return null;
-      const ids = page.entities.map(({ id }) => id).filter((id) => !this.#looked.has(id));
-      await this.#lookAtAll(ids.slice(0, until - this.#looked.size));
-      // What is left of this page is looked at when the page comes round again.
-      if (this.#looked.size >= until) return cursor;
+      const page = await this.#connected(cursor);
+      if (page === undefined) return cursor;
+      if (page === 'cursor-unknown') return null;
+      await this.#lookAtAll(page.entities.map(({ id }) => id));
       cursor = page.nextCursor;
-    } while (cursor !== null);
-    return null;
+      // One that leads in circles: from the beginning, then.
+      if (seen.has(cursor)) return null;
+      seen.add(cursor);
+    } while (cursor !== null && this.#looked.size < enough);
+    return cursor;
+  }
+
+  #connected(cursor: string | null): Promise<InteractionPage | 'cursor-unknown' | undefined> {
+    const query = { status: 'connected', pageSize: PAGE_SIZE, ...(cursor === null ? {} : { cursor }) } as const;
+    return this.#call(() =>
+      this.#platform.listInteractions(query, { signal: cancellationSignal() }).catch((error: unknown) => {
+        if (cursor !== null && error instanceof PlatformError && error.fault.kind === 'invalid') {
+          return 'cursor-unknown' as const;
+        }
+        throw error;
+      }),
+    );
   }
 
   /** Their sessions are listed a few at a time: a round may take a while, and what they show changes meanwhile. */
@@ -201,8 +229,7 @@ class Round {
   async #end(interactionId: string, sessions: readonly RunningSession[]): Promise<void> {
     if (sessions.length === 0) return;
     const mutexes = [{ workflowId: mutexWorkflowId(interactionId), interactionId }];
-    const tidings = tidingsOfEnd({ sessions, mutexes }, () => 'found ended by a look');
-    await sendAll(this.#client, tidings);
+    await this.#tell(tidingsOfEnd({ sessions, mutexes }, () => 'found ended by a look'));
     this.#sessionsTold += sessions.length;
   }
 
@@ -211,13 +238,14 @@ class Round {
     const { clientId } = this.#platform;
     const unknownBefore = this.#request.unknown;
     const verdict = judge({ state, sessions, clientId, unknownBefore, nowMs: Date.now() });
-    await sendAll(
-      this.#client,
+    await this.#tell(
       verdict.mistaken.map((workflowId) => ({ workflowId, signal: MONITOR_STATUS_SIGNAL, payload: undefined })),
     );
     this.#sessionsTold += verdict.mistaken.length;
 
-    const live = new Set(state.monitors.filter(isLiveLeg).map(({ monitorSessionId }) => monitorSessionId));
+    // What a memo says is its writer's word; only the platform tells whose a leg is.
+    const ours = state.monitors.filter((leg) => leg.clientId === clientId && isLiveLeg(leg));
+    const live = new Set(ours.map(({ monitorSessionId }) => monitorSessionId));
     const left = dead.filter(({ monitorSessionId }) => monitorSessionId !== null && live.has(monitorSessionId));
     const stopped = new Set<string>();
     for (const session of left) {
@@ -232,22 +260,31 @@ class Round {
     const unsettled = [...verdict.unknown, ...unknownAgain(verdict.orphans, unknownBefore)];
     this.#unknown.push(...unsettled.filter(({ monitorSessionId }) => !stopped.has(monitorSessionId)));
     // Whoever it was may have had the exclusive channel, and nobody may be waiting for it yet.
-    if (stopped.size > 0) await signalled(this.#client, mutexWorkflowId(interactionId), LOOK_AT_HOLDER, undefined);
+    if (stopped.size > 0) {
+      await this.#tell([{ workflowId: mutexWorkflowId(interactionId), signal: LOOK_AT_HOLDER, payload: undefined }]);
+    }
   }
 
   /** Whether another run of the same session has its leg now, as after a reset. Not by a list, which lags. */
   async #goesOn({ sessionId, runId }: DeadSession): Promise<boolean> {
-    const description = await this.#client.workflow.getHandle(sessionId).describe();
-    const isOpen = description.status.name === 'RUNNING' || description.status.name === 'PAUSED';
-    return isOpen && (description.raw.workflowExecutionInfo?.firstRunId ?? runId) === runId;
+    try {
+      const description = await this.#client.workflow.getHandle(sessionId).describe();
+      const isOpen = description.status.name === 'RUNNING' || description.status.name === 'PAUSED';
+      return isOpen && (description.raw.workflowExecutionInfo?.firstRunId ?? runId) === runId;
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return false;
+      throw error;
+    }
   }
 
-  /** Makes sure once more that nobody owns it; whether it is stopped. */
+  /** Makes sure once more that nobody owns it, right before it is stopped; whether it is. */
   async #stop(interactionId: string, monitorSessionId: string): Promise<boolean> {
+    if (!(await this.#listsAreFresh())) return false;
+    await this.#pace.turn();
     const sessions = await runningSessions(this.#client, interactionId);
     const isSomebodys = sessions.some((one) => one.monitorSessionId === monitorSessionId || one.start !== 'resolved');
     if (isSomebodys) return false;
-    const stopped = await this.#call(() =>
+    const stopped = await this.#callNow(() =>
       this.#platform.stopMonitor({ interactionId, monitorSessionId }, { signal: cancellationSignal() }),
     );
     if (stopped === undefined) return false;
@@ -256,12 +293,40 @@ class Round {
     return true;
   }
 
-  /**
-   * One call to the platform, in its turn; `undefined` where it failed, which the next round makes up for.
-   * @throws ApplicationFailure where the rest of the round would fail as well
-   */
+  /** Whether lists show what this round's sweep has written. Lists that stand still would make orphans of all new legs. */
+  async #listsAreFresh(): Promise<boolean> {
+    const untilMs = performance.now() + FRESH_WITHIN_MS;
+    while (this.#areListsFresh === undefined) {
+      for await (const { memo } of this.#client.workflow.list({ query: sweepItself() })) {
+        const round = memo?.[ROUND_MEMO];
+        if (typeof round === 'number' && round >= this.#request.round) this.#areListsFresh = true;
+      }
+      if (this.#areListsFresh === undefined) {
+        if (performance.now() >= untilMs) this.#areListsFresh = false;
+        else await sleep(FRESH_WITHIN_MS / 20);
+      }
+    }
+    if (!this.#areListsFresh) this.#trouble = 'Temporal’s lists are out of date: no leg is stopped by them';
+    return this.#areListsFresh;
+  }
+
+  /** Who cannot be told now is told in the next round. */
+  async #tell(messages: readonly Message[]): Promise<void> {
+    try {
+      await sendAll(this.#client, messages);
+    } catch (error) {
+      log.warn('round.not-told', { error });
+    }
+  }
+
+  /** One call to the platform, in its turn; `undefined` where it failed, which the next round makes up for. */
   async #call<T>(call: () => Promise<T>): Promise<T | undefined> {
+    if (this.#isAway) return undefined;
     await this.#pace.turn();
+    return this.#callNow(call);
+  }
+
+  async #callNow<T>(call: () => Promise<T>): Promise<T | undefined> {
     this.#calls += 1;
     try {
       const answer = await call();
@@ -272,11 +337,18 @@ class Round {
       this.#failuresInARow += 1;
       const { fault } = error;
       const isForAll = fault.kind === 'forbidden' || fault.kind === 'unauthorized';
-      if (isForAll || this.#failuresInARow >= FAILURES_IN_A_ROW) throw platformFailure(error);
+      this.#isAway ||= isForAll || this.#failuresInARow >= FAILURES_IN_A_ROW;
+      if (this.#isAway) this.#trouble = error.message;
       if (fault.kind === 'throttled') this.#pace.pause(fault.retryAfterMs ?? THROTTLE_PAUSE_MS);
       return undefined;
     }
   }
+}
+
+/** The same ones, in the same order, beginning anywhere. */
+function fromAnywhere<T>(items: readonly T[]): T[] {
+  const start = Math.floor(Math.random() * items.length);
+  return [...items.slice(start), ...items.slice(0, start)];
 }
 
 function unknownAgain(orphans: readonly string[], before: readonly UnknownLeg[]): UnknownLeg[] {

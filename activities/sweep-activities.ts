@@ -5,6 +5,7 @@ import { sendAll, tidingsOfEnd } from '../directory/tell-workflows.js';
 import type { Interaction, InteractionPage } from '../domain/platform-wire.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { whileBeating } from './heartbeats.js';
+import { Pace } from './pace.js';
 import { answering } from './platform-failure.js';
 
 /** Largest page of the platform (`platform-api.md`, Interactions). */
@@ -54,9 +55,12 @@ export function createSweepActivities(platform: TelephonyPlatform): SweepActivit
     async sweepEnded(endedAfter) {
       const before = progress.safeParse([activityInfo().heartbeatDetails]);
       let done: Progress = before.data?.[0] ?? BEGINNING;
+      const pace = new Pace(platform, cancellationSignal());
       await whileBeating(
         async () => {
           for (let isLast = false; !isLast;) {
+            // One page is all that there is as a rule; what a platform lists beyond that waits for commands.
+            if (done.pages > 0) await pace.turn();
             const next = await sweepPage(platform, endedAfter, done);
             // One that leads in circles has no more to tell.
             isLast = next.cursor === null || next.cursor === done.cursor || next.pages >= MAX_PAGES;

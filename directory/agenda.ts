@@ -5,7 +5,8 @@
 export class Agenda {
   readonly #work: (interactionIds: readonly string[]) => Promise<void>;
   readonly #due = new Map<number, Set<string>>();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: { readonly atMs: number; readonly handle: NodeJS.Timeout } | undefined;
+  #isWorking = false;
   #isClosed = false;
 
   /** @param work is done with all that are due at the same time; it does not reject */
@@ -23,23 +24,28 @@ export class Agenda {
   /** Nothing is done any more. */
   close(): void {
     this.#isClosed = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#timer?.handle);
   }
 
   #wait(): void {
-    if (this.#timer !== undefined || this.#due.size === 0 || this.#isClosed) return;
-    const next = Math.min(...this.#due.keys()) * 1_000;
-    this.#timer = setTimeout(() => void this.#doDue(), Math.max(0, next - Date.now()));
+    if (this.#isWorking || this.#due.size === 0 || this.#isClosed) return;
+    const atMs = Math.min(...this.#due.keys()) * 1_000;
+    if (this.#timer !== undefined && this.#timer.atMs <= atMs) return;
+    clearTimeout(this.#timer?.handle);
+    const handle = setTimeout(() => void this.#doDue(), Math.max(0, atMs - Date.now()));
     // It keeps no process alive.
-    this.#timer.unref();
+    handle.unref();
+    this.#timer = { atMs, handle };
   }
 
   async #doDue(): Promise<void> {
+    this.#timer = undefined;
+    this.#isWorking = true;
     const seconds = [...this.#due.keys()].filter((second) => second * 1_000 <= Date.now());
     const ids = new Set(seconds.flatMap((second) => [...(this.#due.get(second) ?? [])]));
     for (const second of seconds) this.#due.delete(second);
     await this.#work([...ids]);
-    this.#timer = undefined;
+    this.#isWorking = false;
     this.#wait();
   }
 }

@@ -154,7 +154,11 @@ export class EventRouter {
           new Map(some.map(({ interactionId, story }) => [interactionId, story])),
           (session, news) => newsTo(session, news) !== undefined,
         );
-        for (const { interactionId, untilMs } of some) if (untilMs <= now) this.#remembered.delete(interactionId);
+        // Unless it has been heard of again during the look.
+        for (const { interactionId } of some) {
+          const untilMs = this.#remembered.get(interactionId)?.untilMs;
+          if (untilMs !== undefined && untilMs <= now) this.#remembered.delete(interactionId);
+        }
       } catch (error) {
         this.#onTrouble(error);
         for (const { interactionId, sinceMs } of some) {

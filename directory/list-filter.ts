@@ -1,5 +1,6 @@
 import { BARGE_MUTEX } from '../domain/channel.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
+import { INTERACTION_SWEEP_ID } from '../domain/sweep.js';
 import { MONITORING_SESSION } from '../domain/workflow-contract.js';
 
 /** A string literal of Temporal's list filters; nothing in the value can end it. */
@@ -7,7 +8,8 @@ export function literal(value: string): string {
   return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
-const RUNNING = "ExecutionStatus = 'Running'";
+/** Also what is paused, on a server that knows of that: it has not ended, and its leg is its own. */
+const OPEN = "ExecutionStatus NOT IN ('Completed', 'Failed', 'Canceled', 'Terminated', 'ContinuedAsNew', 'TimedOut')";
 
 /**
  * The running sessions of one interaction, by workflow id, whose characters need no quoting: Temporal's SQL stores find no
@@ -16,20 +18,20 @@ const RUNNING = "ExecutionStatus = 'Running'";
 export function runningSessionsOfOne(interactionId: string): string {
   return [
     `WorkflowType = ${literal(MONITORING_SESSION)}`,
-    RUNNING,
+    OPEN,
     `WorkflowId STARTS_WITH ${literal(sessionWorkflowId(interactionId, ''))}`,
   ].join(' AND ');
 }
 
 /** The running sessions of several interactions. */
 export function runningSessionsOf(interactionIds: readonly string[]): string {
-  return [`WorkflowType = ${literal(MONITORING_SESSION)}`, RUNNING, on(interactionIds)].join(' AND ');
+  return [`WorkflowType = ${literal(MONITORING_SESSION)}`, OPEN, on(interactionIds)].join(' AND ');
 }
 
 /** Sessions and exclusive channels of several interactions, as far as they run. */
 export function runningOn(interactionIds: readonly string[]): string {
   const types = [MONITORING_SESSION, BARGE_MUTEX].map(literal).join(', ');
-  return [`WorkflowType IN (${types})`, RUNNING, on(interactionIds)].join(' AND ');
+  return [`WorkflowType IN (${types})`, OPEN, on(interactionIds)].join(' AND ');
 }
 
 function on(interactionIds: readonly string[]): string {
@@ -38,7 +40,7 @@ function on(interactionIds: readonly string[]): string {
 
 /** All running sessions. */
 export function runningSessionsEverywhere(): string {
-  return [`WorkflowType = ${literal(MONITORING_SESSION)}`, RUNNING].join(' AND ');
+  return [`WorkflowType = ${literal(MONITORING_SESSION)}`, OPEN].join(' AND ');
 }
 
 /**
@@ -54,4 +56,9 @@ export function closedSessionsSince(since: string): string {
     `CloseTime > ${literal(since)}`,
     `(ExecutionStatus IN (${died}) OR (ExecutionStatus IN (${ended}) AND MonitorSessionId IS NULL))`,
   ].join(' AND ');
+}
+
+/** The sweep, which shows by its memo how up to date lists are. */
+export function sweepItself(): string {
+  return [`WorkflowId = ${literal(INTERACTION_SWEEP_ID)}`, OPEN].join(' AND ');
 }

@@ -10,6 +10,9 @@ export const INTERACTION_SWEEP_ID = 'interaction-sweep';
 export const PLATFORM_EVENTS = 'platformEvents';
 export const PLATFORM_EVENTS_ID = 'platform-events';
 
+/** Memo of the sweep: when its last round began, ms since the epoch. Lists that show it are no older. */
+export const ROUND_MEMO = 'round';
+
 /** Signal to the sweep: do it now, because events may have been missed. */
 export const SWEEP_NOW = 'sweepNow';
 

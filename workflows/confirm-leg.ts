@@ -42,11 +42,13 @@ export async function confirmLeg(pending: PendingLeg, limitMs: number): Promise<
 async function lookNow({ told, channel, ...leg }: PendingLeg): Promise<Observation | undefined> {
   const news = told.get(leg.monitorSessionId);
   try {
-    return await quickly.observeLeg(leg);
+    const seen = await quickly.observeLeg(leg);
+    told.delete(leg.monitorSessionId);
+    return seen;
   } catch (error) {
     if (isCancellation(error)) throw error;
     if (news?.status === 'active') {
-      // The event is as good as a look, which would only tell more.
+      // Believed for now; it stays among what was told, so that the session looks when it can.
       return { kind: 'active', mode: news.mode, bargeStatus: news.bargeStatus, mediaServerGroupId: null };
     }
     told.delete(leg.monitorSessionId);

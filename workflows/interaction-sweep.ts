@@ -6,6 +6,7 @@ import {
   log,
   setCurrentDetails,
   setHandler,
+  upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { UnknownLeg } from '../domain/reconciliation.js';
@@ -13,6 +14,7 @@ import {
   INTERACTION_SWEEP_ID,
   newSweepReport,
   nextWatermark,
+  ROUND_MEMO,
   SWEEP_NOW,
   SWEEP_OVERLAP_MS,
   SWEEP_SETTINGS,
@@ -177,8 +179,9 @@ class InteractionSweep {
       await work();
     } catch (error) {
       if (isCancellation(error)) return;
-      if (!isActivityFailure(error)) throw error;
-      const trouble = applicationFailure(error)?.message ?? 'no worker has done it in time';
+      // Whatever it is, it must not end the sweep: nothing else would notice.
+      const unknown = isActivityFailure(error) ? 'no worker has done it in time' : String(error);
+      const trouble = applicationFailure(error)?.message ?? unknown;
       log.warn(`${part}.failed`, { trouble });
       const { report } = this.#carried;
       this.#carry({ report: { ...report, [part]: { ...report[part], trouble } } });
@@ -196,7 +199,8 @@ class InteractionSweep {
 
   async #compare(startedAtMs: number): Promise<void> {
     const { closedSince, unknown, cursor } = this.#carried;
-    const round = await reconcile({ closedSince, unknown, cursor });
+    upsertMemo({ [ROUND_MEMO]: startedAtMs });
+    const round = await reconcile({ round: startedAtMs, closedSince, unknown, cursor });
     const { interactions, calls, sessionsTold, legsStopped } = round;
     this.#carry({
       ...(round.sawTheDead ? { closedSince: new Date(startedAtMs - SWEEP_OVERLAP_MS).toISOString() } : {}),
@@ -212,7 +216,7 @@ class InteractionSweep {
           sessionsTold,
           legsStopped,
           legsUnknown: round.unknown.length,
-          trouble: null,
+          trouble: round.trouble,
         },
       },
     });

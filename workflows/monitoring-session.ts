@@ -291,6 +291,8 @@ class MonitoringSession {
     const { mode, bargeStatus, mediaServerGroupId } = seen;
     this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, mediaServerGroupId });
     this.#publish();
+    // By an event alone, which may be an old one.
+    if (this.#told.has(this.#leg().monitorSessionId)) this.#modes.hint();
   }
 
   /** Ends the session's life, for the first reason that is given. */

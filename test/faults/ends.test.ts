@@ -4,6 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { INTERACTION_SWEEP_ID, SWEEP_SETTINGS } from '../../domain/sweep.js';
 import { startApi } from '../api/api-world.js';
 import type { RunningApi } from '../api/api-world.js';
 import { figure, spread } from '../support/figures.js';
@@ -18,6 +19,8 @@ const { ends } = readRunSettings();
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const SOME = Math.max(20, Math.ceil(ends / 10));
 const SWEEP_INTERVAL_MS = 2_000;
+/** Longer than this file runs. */
+const NEVER_MS = 3_600_000;
 const LIMIT_MS = 60_000 + ends * 400;
 
 let temporal: TestWorkflowEnvironment;
@@ -27,7 +30,7 @@ let api: RunningApi;
 beforeAll(async () => {
   temporal = await startTemporal();
   world = await createSessionWorld(temporal, {
-    cleaning: { intervalMs: SWEEP_INTERVAL_MS, followsEvents: true },
+    cleaning: { intervalMs: NEVER_MS, followsEvents: true },
     simulator: { rateLimit: { limit: 1_000_000, windowSeconds: 10 } },
   });
   api = await startApi(temporal.client, { taskQueue: world.taskQueue, webhookSecrets: SECRET });
@@ -43,6 +46,12 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
   await temporal.teardown();
 });
+
+/** Without it, events alone have to do. */
+async function sweepFromNowOn(): Promise<void> {
+  const settings = { intervalMs: SWEEP_INTERVAL_MS };
+  await temporal.client.workflow.getHandle(INTERACTION_SWEEP_ID).signal(SWEEP_SETTINGS, settings);
+}
 
 function useWebhook(): void {
   world.simulator.controls.setWebhook({ url: `${api.url}/v1/webhooks/platform`, secret: SECRET });
@@ -108,6 +117,7 @@ test(
   'with every event late, most of them twice and out of order, and some lost, all sessions are over',
   async () => {
     useWebhook();
+    await sweepFromNowOn();
     world.simulator.controls.setEventFaults({
       dropProbability: 0.3,
       duplicateProbability: 0.7,
@@ -124,6 +134,7 @@ test(
 test(
   'with every event lost, the sweep ends all sessions',
   async () => {
+    await sweepFromNowOn();
     world.simulator.controls.setEventFaults({ dropProbability: 1 });
     const all = await listeners(SOME);
     const { tookMs } = await endAll(all);

@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { createReconcileActivities } from '../../activities/reconcile-activities.js';
+import type { RoundRequest, RoundResult } from '../../activities/reconcile-activities.js';
+import { newSessionRecord } from '../../domain/session-record.js';
+import { sessionWorkflowId } from '../../domain/identifiers.js';
+import type { LegState } from '../../domain/platform-wire.js';
+import { SESSION_MEMO, START_MEMO } from '../../domain/workflow-contract.js';
+import { PlatformError } from '../../platform/platform-error.js';
+import type { PlatformFault } from '../../platform/platform-error.js';
+import type { TelephonyPlatform } from '../../platform/telephony-platform.js';
+import { startTemporal } from '../support/session-world.js';
+import { until } from '../support/until.js';
+
+let temporal: TestWorkflowEnvironment;
+
+beforeAll(async () => {
+  temporal = await startTemporal();
+}, 60_000);
+
+afterAll(() => temporal.teardown());
+
+const OURS = 'earshot';
+const REQUEST: RoundRequest = { round: 0, closedSince: new Date().toISOString(), unknown: [], cursor: null };
+
+function leg(monitorSessionId: string, clientId = OURS): LegState {
+  return { monitorSessionId, status: 'active', mode: 'silent', mediaServerGroupId: null, clientId };
+}
+
+/** A platform that has these calls connected, and says of each what it is told to. */
+class ManyCalls {
+  readonly calls: readonly string[];
+  readonly looked: string[] = [];
+  readonly stopped: string[] = [];
+  lists = 0;
+  legsOf: (interactionId: string) => readonly LegState[] = () => [];
+  /** Where the next page begins; a page has 100. */
+  nextCursor = (end: number): string | null => (end < this.calls.length ? String(end) : null);
+  fails: PlatformFault | undefined;
+
+  constructor(count: number) {
+    this.calls = Array.from({ length: count }, (_, n) => `call-${n}`);
+  }
+
+  round(request: Partial<RoundRequest> = {}): Promise<RoundResult> {
+    const environment = new MockActivityEnvironment({}, { client: temporal.client });
+    const activities = createReconcileActivities(this.#port(), 0);
+    return environment.run((asked: RoundRequest) => activities.reconcile(asked), { ...REQUEST, ...request });
+  }
+
+  #port(): TelephonyPlatform {
+    const none = (): never => {
+      throw new Error('Expected no such call');
+    };
+    const failing = (call: string): void => {
+      if (this.fails !== undefined) throw new PlatformError(call, this.fails);
+    };
+    return {
+      clientId: OURS,
+      startMonitor: none,
+      changeMode: none,
+      followEvents: none,
+      rateLimit: () => undefined,
+      stopMonitor: ({ monitorSessionId }) => {
+        this.stopped.push(monitorSessionId);
+        return Promise.resolve('stopped');
+      },
+      monitorState: async (interactionId) => {
+        await Promise.resolve();
+        failing('GET monitor state');
+        this.looked.push(interactionId);
+        const monitors = [...this.legsOf(interactionId)];
+        return { interactionId, bargeStatus: 'inactive', bargeMonitorSessionId: null, monitors };
+      },
+      listInteractions: async ({ cursor = '0' }) => {
+        await Promise.resolve();
+        this.lists += 1;
+        failing('GET interactions');
+        const end = Number(cursor) + 100;
+        const facts = { status: 'connected', agentId: null, queueName: null, customer: null } as const;
+        const entities = this.calls
+          .slice(Number(cursor), end)
+          .map((id) => ({ id, ...facts, startedAt: null, endedAt: null }));
+        return { entities, nextCursor: this.nextCursor(end) };
+      },
+    };
+  }
+}
+
+test('calls that nobody monitors are all looked at, some in each round', async () => {
+  const platform = new ManyCalls(1_050);
+  let cursor: string | null = null;
+  let rounds = 0;
+  do {
+    const result = await platform.round({ cursor });
+    expect(result.interactions).toBeLessThanOrEqual(400);
+    cursor = result.cursor;
+    rounds += 1;
+  } while (cursor !== null && rounds < 10);
+  expect(new Set(platform.looked)).toEqual(new Set(platform.calls));
+  expect(platform.looked).toHaveLength(platform.calls.length);
+  expect(rounds).toBe(4);
+});
+
+test('a list that leads in circles ends the walk', async () => {
+  const platform = new ManyCalls(250);
+  platform.nextCursor = (end) => String(end % 200);
+  expect((await platform.round()).cursor).toBeNull();
+  expect(platform.lists).toBeLessThanOrEqual(3);
+});
+
+test('a cursor that the platform no longer knows begins the walk anew', async () => {
+  const platform = new ManyCalls(10);
+  platform.fails = { kind: 'invalid', status: 400, code: 'invalid.cursor' };
+  expect((await platform.round({ cursor: '5' })).cursor).toBeNull();
+});
+
+test('a round whose platform goes away keeps what it knew, and says so', async () => {
+  const unknown = [{ interactionId: 'call-1', monitorSessionId: 'ms-1', sinceMs: 1 }];
+  const platform = new ManyCalls(10);
+  platform.fails = { kind: 'ambiguous', detail: '503' };
+  const result = await platform.round({ unknown, cursor: '100' });
+  expect(result).toMatchObject({ unknown, cursor: '100', legsStopped: 0, trouble: null });
+  platform.fails = { kind: 'forbidden', code: 'missing.permission' };
+  const refused = await platform.round({ unknown, cursor: '100' });
+  expect(refused).toMatchObject({ unknown, cursor: '100', trouble: expect.stringMatching(/refuses it/) });
+  // The rest would have been in vain.
+  expect(refused.calls).toBe(1);
+});
+
+test('no leg is stopped by lists that are out of date', async () => {
+  const unknown = [{ interactionId: 'call-1', monitorSessionId: 'ms-1', sinceMs: 1 }];
+  const platform = new ManyCalls(3);
+  platform.legsOf = (interactionId) => (interactionId === 'call-1' ? [leg('ms-1')] : []);
+  // The sweep whose memo would tell is not even there.
+  const result = await platform.round({ unknown });
+  expect(result).toMatchObject({ unknown, legsStopped: 0, trouble: expect.stringMatching(/out of date/) });
+  expect(platform.stopped).toEqual([]);
+});
+
+test('a session that names another program’s leg in its memo does not have it stopped', async () => {
+  const closedSince = new Date(Date.now() - 1_000).toISOString();
+  const ids = { interactionId: 'call-1', supervisorId: 'mallory' };
+  const workflowId = sessionWorkflowId(ids.interactionId, ids.supervisorId);
+  const { session } = newSessionRecord(ids, { sessionId: workflowId, runId: '' }, new Date().toISOString());
+  const handle = await temporal.client.workflow.start('monitoringSession', {
+    workflowId,
+    taskQueue: 'deserted',
+    memo: { [SESSION_MEMO]: { ...session, monitorSessionId: 'ms-foreign' }, [START_MEMO]: 'resolved' },
+  });
+  await handle.terminate();
+  await until('it is listed', async () => {
+    for await (const one of temporal.client.workflow.list({ query: "ExecutionStatus = 'Terminated'" })) {
+      if (one.workflowId === workflowId) return true;
+    }
+    return false;
+  });
+  const platform = new ManyCalls(2);
+  platform.legsOf = (interactionId) => (interactionId === 'call-1' ? [leg('ms-foreign', 'another')] : []);
+  const result = await platform.round({ closedSince });
+  expect(platform.looked[0]).toBe('call-1');
+  expect(result).toMatchObject({ legsStopped: 0, sawTheDead: true });
+  expect(platform.stopped).toEqual([]);
+});
