@@ -10,8 +10,8 @@ import { readReport } from './session-report.js';
 import type { Temporal } from './temporal-client.js';
 
 /**
- * `GET /v1/sessions/{sessionId}/commands/{commandId}`: one query; one more round trip while it has no outcome, two where
- * the session has ended without giving it one.
+ * `GET /v1/sessions/{sessionId}/commands/{commandId}`: a look and a query; one more round trip while it has no outcome,
+ * three where the session has ended without giving it one.
  */
 export function getCommand(temporal: Temporal, reader: SessionReader): Handler {
   return async (request, response) => {
@@ -25,7 +25,7 @@ export function getCommand(temporal: Temporal, reader: SessionReader): Handler {
   };
 }
 
-/** `GET /v1/sessions/{sessionId}/history`: one query. */
+/** `GET /v1/sessions/{sessionId}/history`: a look and a query. */
 export function getHistory(temporal: Temporal, reader: SessionReader): Handler {
   return async (request, response) => {
     parseQuery(noQuery, request);

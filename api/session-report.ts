@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowNotFoundError } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import { parseSessionWorkflowId } from '../domain/identifiers.js';
 import { sessionReport, STATE_QUERY } from '../domain/workflow-contract.js';
 import type { SessionReport } from '../domain/workflow-contract.js';
@@ -17,8 +19,29 @@ interface ReportOptions {
   readonly limitMs?: number;
 }
 
+/** How long a query waits until a session has nothing to do, ms: without a worker it has something to do for ever. */
+const REST_LIMIT_MS = 500;
+const PAUSE_MS = 20;
+
 /**
- * What only the workflow knows: its commands and its audit trail. One round trip, and a worker must answer; an ended
+ * Waits until the workflow is between two tasks, but not for long. A query that comes with a task can make a history that
+ * cannot be replayed (docs/decisions/0002-at-once-then-patiently.md).
+ */
+async function betweenTasks(
+  temporal: Temporal,
+  session: Pick<WorkflowHandle, 'describe'>,
+  limitMs: number,
+): Promise<void> {
+  const untilMs = performance.now() + Math.min(limitMs, REST_LIMIT_MS);
+  while (performance.now() < untilMs) {
+    const { raw } = await temporal.call(() => session.describe(), { limitMs });
+    if ((raw.pendingWorkflowTask ?? undefined) === undefined) return;
+    await sleep(PAUSE_MS);
+  }
+}
+
+/**
+ * What only the workflow knows: its commands and its audit trail. Two round trips, and a worker must answer; an ended
  * session's does too, from its history.
  *
  * @throws {Problem} `session.not.found`, `workers.unavailable`
@@ -32,9 +55,9 @@ export async function readReport(
   if (parseSessionWorkflowId(sessionId) === undefined) throw sessionNotFound(sessionId);
   let answer: unknown;
   try {
-    answer = await temporal.call(() => temporal.client.workflow.getHandle(sessionId, runId).query(STATE_QUERY), {
-      limitMs,
-    });
+    const session = temporal.client.workflow.getHandle(sessionId, runId);
+    await betweenTasks(temporal, session, limitMs);
+    answer = await temporal.call(() => session.query(STATE_QUERY), { limitMs });
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw sessionNotFound(sessionId);
     if (grpcFailure(error)?.code === GRPC.unavailable) throw error;

@@ -18,13 +18,17 @@ const INTERACTIONS_AT_ONCE = 100;
 /** How long one look, or its signals, may take, ms. */
 const CALL_LIMIT_MS = 5_000;
 
-/** When what can wait is told, ms after the event: of a hand-over, say, only what is left of it by then. */
-const SOON_MS = 1_000;
+/**
+ * When what can wait is told, ms after the event: of a hand-over, say, only what is left of it by then. Lists show by then
+ * what a session has done itself.
+ */
+const SOON_MS = 2_500;
 
 /** When everything is looked at once more, ms after the event: lists show by then who had just started. */
 const AGAIN_MS = 5_000;
 
-/** How long a later look that fails is tried again, ms. */
+/** Before a later look that failed is tried again, and for how long, ms. */
+const RETRY_PAUSE_MS = 1_000;
 const RETRIED_MS = 60_000;
 
 /** How long a session that was noted is believed to run, ms: longer than lists lag. */
@@ -162,7 +166,7 @@ export class EventRouter {
       } catch (error) {
         this.#onTrouble(error);
         for (const { interactionId, sinceMs } of some) {
-          if (now - sinceMs < RETRIED_MS) this.#agenda.add(interactionId, now + SOON_MS);
+          if (now - sinceMs < RETRIED_MS) this.#agenda.add(interactionId, now + RETRY_PAUSE_MS);
           else this.#remembered.delete(interactionId);
         }
       }
@@ -199,8 +203,8 @@ function newsFor(
   concerns: Concerns,
 ): Message[] {
   if (story === undefined || story.ended !== undefined) return [];
-  // Who shows nothing yet can tell by itself what is news to it.
+  // Who shows nothing yet waits for its leg.
   return newsIn(story, session)
-    .filter((news) => session === undefined || concerns(session, news))
+    .filter((news) => (session === undefined ? news.status !== 'pending' : concerns(session, news)))
     .map((payload) => ({ workflowId, signal: MONITOR_STATUS_SIGNAL, payload }));
 }

@@ -31,8 +31,13 @@ export function newsTo(session: SessionSnapshot, news: LegNews): 'leg' | 'channe
   return news.bargeStatus === session.bargeStatus ? undefined : 'channel';
 }
 
-/** Whether a session needs that at once: its leg is not as it shows, or it is the next one to speak. */
+/**
+ * Whether a session needs that at once: it waits for its leg to become active, or it is the next one to speak. Most other
+ * news is of what the session itself has just done, which lists do not show yet: a signal for each would cost more than
+ * the change.
+ */
 export function isUrgentTo(session: SessionSnapshot, news: LegNews): boolean {
   const kind = newsTo(session, news);
-  return kind === 'leg' || (kind === 'channel' && session.waiting?.position === 1);
+  if (kind === 'leg') return session.state === 'PENDING';
+  return kind === 'channel' && session.waiting?.position === 1;
 }

@@ -71,7 +71,11 @@ describe('what an event of a leg is to a session', () => {
     expect(isUrgentTo(waiting(1), free)).toBe(true);
     expect(isUrgentTo(waiting(2), free)).toBe(false);
     expect(isUrgentTo(session({ bargeStatus: 'active' }), free)).toBe(false);
-    expect(isUrgentTo(session(), news({ status: 'terminated' }))).toBe(true);
+    // What it may have done itself is not.
+    expect(isUrgentTo(session(), news({ status: 'terminated' }))).toBe(false);
+    expect(isUrgentTo(session(), news({ mode: 'barge', bargeStatus: 'active' }))).toBe(false);
+    expect(isUrgentTo(pending(OWN), news())).toBe(true);
+    expect(isUrgentTo(pending(OWN), news({ status: 'pending' }))).toBe(false);
   });
 });
 

@@ -134,7 +134,6 @@ test.each([
   ['state', 200, { ...STATE, monitors: [{}] }],
   ['state', 200, { ...STATE, bargeStatus: 'perhaps' }],
   ['state', 200, []],
-  ['list', 200, { entities: [{ id: 'int-1', status: 'unheard-of' }] }],
   ['list', 200, ''],
 ] as const)('%s answered %i with unusable content %j is ambiguous', async (call, status, body) => {
   server.answers({ status, body });

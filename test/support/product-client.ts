@@ -107,7 +107,9 @@ export class ProductClient {
   }
 
   async commandOf(sessionId: string, commandId: string): Promise<CommandResource> {
-    return commandResource.parse((await this.rest('GET', `${commandsOf(sessionId)}/${commandId}`)).body);
+    const { status, body } = await this.rest('GET', `${commandsOf(sessionId)}/${commandId}`);
+    if (status !== 200) throw new Error(`Expected a command, got ${status} ${JSON.stringify(body)}`);
+    return commandResource.parse(body);
   }
 
   async outcome(sessionId: string, commandId: string): Promise<CommandResource> {
