@@ -39,6 +39,13 @@ export const SHUTDOWN_GRACE_MS = 12_000;
 /** Heartbeats of watchers are sent on at that pace, ms: the SDK would hold them back for most of their timeout. */
 const HEARTBEAT_PACE_MS = 1_000;
 
+/**
+ * A history that cannot be replayed ends its workflow, where by default its task would fail for ever: a session that can no
+ * longer be told anything, and its leg, would be there until somebody looks. Failed, it is one that has died, behind which
+ * the sweep cleans up; and the workflows of which there is one are started anew (docs/decisions/0008-nothing-left-behind.md).
+ */
+const FAILURES_OF_WORKFLOWS: NonNullable<WorkerOptions['workflowFailureErrorTypes']> = { '*': ['NondeterminismError'] };
+
 /** Few: each poll of a worker that is frozen, or cut off, swallows one attempt at taking over from it. */
 const WATCH_POLLS = 2;
 
@@ -82,6 +89,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     workflowBundle: options.workflowBundle ?? (await builtBundle()) ?? (await bundleWorkflows()),
     activities: createActivities(platform, workflowSettings, channelIdleMs),
     sinks,
+    workflowFailureErrorTypes: FAILURES_OF_WORKFLOWS,
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
   });
   const watch = await Worker.create({

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { awaitCommandUpdate } from '../../workflows/session-messages.js';
+import { startWorker } from '../api/api-world.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
-import type { SessionWorld } from '../support/session-world.js';
+import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { asked, causeOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
@@ -199,4 +200,23 @@ test('Temporal’s UI is told what a session is, and what each message does', as
   }
   await session.signal('stop');
   await session.result();
+});
+
+test('a session whose history cannot be replayed ends, where it would hang for ever', async () => {
+  await using other = await createSessionWorld(temporal);
+  await other.stopWorker();
+  // Another code under the same name, as a faulty release would be.
+  const start = async (): Promise<SessionHandle> => {
+    await using faulty = await startWorker(temporal, other.taskQueue);
+    expect(faulty).toBeDefined();
+    const started = await other.start({ interactionId: other.interaction(), supervisorId: 'anna', reason: 'hold' });
+    await until('its first task is done', async () => (await started.describe()).historyLength >= 4);
+    await started.signal('go');
+    await until('it goes on', async () => (await started.describe()).historyLength > 7);
+    return started;
+  };
+  const session = await start();
+  await other.startWorker();
+  await session.signal('silent');
+  await until('it has failed', async () => (await session.describe()).status.name === 'FAILED');
 });
