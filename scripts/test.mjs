@@ -11,6 +11,8 @@ import { ROOT, withLock } from './bootstrap/project.mjs';
 /** All steps together; a hung step must not hang whoever waits for the answer. */
 const LIMIT_MS = 9.5 * 60_000;
 const RESULTS = join(ROOT, '.cache', 'jest-results.json');
+/** Each runs the whole product, four processes and their database: two at a time are more than 2 cores can bear. */
+const WHOLE_PRODUCT = ['test/e2e/', 'test/faults/kills'];
 const IN_CI = process.env.CI === 'true';
 
 const bin = (path) => join(ROOT, 'node_modules', path);
@@ -19,7 +21,7 @@ const ESLINT = [bin('eslint/bin/eslint.js'), '.', '--max-warnings', '0'];
 const TSC = [bin('typescript/bin/tsc'), '-p', 'tsconfig.json'];
 const JEST = [
   ...['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', bin('jest/bin/jest.js')],
-  ...['--json', `--outputFile=${RESULTS}`, ...process.argv.slice(2)],
+  ...['--json', `--outputFile=${RESULTS}`],
 ];
 
 const deadline = performance.now() + LIMIT_MS;
@@ -30,7 +32,12 @@ await step('format', () => node(PRETTIER));
 await step('lint', () => node(ESLINT));
 await step('types', () => node(TSC));
 await step('build', () => withLock(() => build()).then(() => true));
-await jestStep();
+const asked = process.argv.slice(2);
+if (asked.length > 0) await jestStep('tests', asked);
+else {
+  await jestStep('tests', ['--testPathIgnorePatterns', ...WHOLE_PRODUCT]);
+  await jestStep('whole product', ['--maxWorkers=1', ...WHOLE_PRODUCT]);
+}
 
 for (const problem of problems) print(problem);
 print('');
@@ -49,24 +56,24 @@ async function step(name, work) {
   report(name, ok, started);
 }
 
-async function jestStep() {
+async function jestStep(name, args) {
   const started = performance.now();
   mkdirSync(join(ROOT, '.cache'), { recursive: true });
   rmSync(RESULTS, { force: true });
-  const exitedWell = await node(JEST, { stdout: 'ignore' });
+  const exitedWell = await node([...JEST, ...args], { stdout: 'ignore' });
   const results = readResults();
   if (results === undefined) {
     counts.failed += 1;
-    problems.push('FAILED tests: jest ended without results, see above');
-    return report('tests', false, started);
+    problems.push(`FAILED ${name}: jest ended without results, see above`);
+    return report(name, false, started);
   }
   const failedBefore = counts.failed;
   for (const file of results.testResults) countFile(file);
   if (!exitedWell && counts.failed === failedBefore) {
     counts.failed += 1;
-    problems.push('FAILED tests: jest failed though no test did, see above');
+    problems.push(`FAILED ${name}: jest failed though no test did, see above`);
   }
-  report('tests', counts.failed === failedBefore, started);
+  report(name, counts.failed === failedBefore, started);
 }
 
 function countFile({ name, message, assertionResults }) {

@@ -38,6 +38,9 @@ const STEPS = (['start', 'state', 'barge', 'whisper', 'silent', 'stop'] as const
   (['execution', 'answer'] as const).map((before) => ({ action, before })),
 );
 
+/** A few kills begin where nobody has to wait for a lost start. */
+const FIRST_STEP = 4;
+
 const folder = mkdtempSync(join(tmpdir(), 'earshot-kills-'));
 let product: Product;
 let client: ProductClient;
@@ -133,7 +136,7 @@ test(
     all.catch(() => undefined);
     let inTheMiddle = 0;
     for (let n = 0; n < kills; n += 1) {
-      const step = STEPS[n % STEPS.length];
+      const step = STEPS[(n + FIRST_STEP) % STEPS.length];
       // Steps and victims have no common factor but 3: each victim moves on by one step in each round.
       const victim = VICTIMS[(n + Math.floor(n / STEPS.length)) % VICTIMS.length];
       if (step === undefined || victim === undefined) throw new Error('Expected a step and a victim');
