@@ -28,10 +28,12 @@ const deadline = performance.now() + LIMIT_MS;
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const problems = [];
 
-await step('format', () => node(PRETTIER));
-await step('lint', () => node(ESLINT));
-await step('types', () => node(TSC));
-await step('build', () => withLock(() => build()).then(() => true));
+await Promise.all([
+  step('lint', () => node(ESLINT)),
+  step('format', () => node(PRETTIER)),
+  step('types', () => node(TSC)),
+  step('build', () => withLock(() => build()).then(() => true)),
+]);
 const asked = process.argv.slice(2);
 if (asked.length > 0) await jestStep('tests', asked);
 else {
@@ -121,11 +123,8 @@ function node(args, { stdout = 'inherit' } = {}) {
         // It was faster.
       }
     };
-    const stop = () => {
-      end();
-      process.exit(1);
-    };
-    process.once('SIGINT', stop).once('SIGTERM', stop);
+    const stop = () => process.exit(1);
+    process.once('SIGINT', stop).once('SIGTERM', stop).once('exit', end);
     const timer = setTimeout(
       () => {
         process.stderr.write(`\nEnded: all steps together may take ${LIMIT_MS / 60_000} minutes.\n`);
@@ -136,7 +135,7 @@ function node(args, { stdout = 'inherit' } = {}) {
     const settle = (ok) => {
       end();
       clearTimeout(timer);
-      process.off('SIGINT', stop).off('SIGTERM', stop);
+      process.off('SIGINT', stop).off('SIGTERM', stop).off('exit', end);
       resolve(ok);
     };
     child.once('error', (error) => {
