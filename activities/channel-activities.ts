@@ -2,6 +2,7 @@ import { activityInfo, cancellationSignal, getClient, sleep } from '@temporalio/
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { Workflow } from '@temporalio/common';
+import { forEachOfMany } from '../directory/a-few-at-a-time.js';
 import { runningSessions } from '../directory/running-sessions.js';
 import { signalled } from '../directory/tell-workflows.js';
 import type { QueueNotice } from '../domain/barge-queue.js';
@@ -39,9 +40,6 @@ const UPDATE_LIMIT_MS = 300;
 /** Updates of this worker to one workflow, and to all, at the same time; more would get in each other's way. */
 const UPDATES_OF_ONE = 3;
 const UPDATES_OF_ALL = 12;
-
-/** How many sessions are told at the same time. */
-const NOTICES_AT_ONCE = 16;
 
 const SIGNAL_OF_NOTICE = {
   granted: CHANNEL_GRANTED,
@@ -132,20 +130,15 @@ export function createChannelActivities(platform: TelephonyPlatform, idleMs: num
       const gone: string[] = [];
       const untold: string[] = [];
       let failure: unknown;
-      const left = [...notices];
-      const tellOneByOne = async (): Promise<void> => {
-        for (let notice = left.shift(); notice !== undefined; notice = left.shift()) {
-          const { kind, sessionId, ...message } = notice;
-          const tell = kind === 'granted' ? told : signal;
-          try {
-            if (!(await tell(sessionId, SIGNAL_OF_NOTICE[kind], message))) gone.push(notice.requestId);
-          } catch (error) {
-            untold.push(notice.requestId);
-            failure = error;
-          }
+      await forEachOfMany(notices, async ({ kind, sessionId, ...message }) => {
+        const tell = kind === 'granted' ? told : signal;
+        try {
+          if (!(await tell(sessionId, SIGNAL_OF_NOTICE[kind], message))) gone.push(message.requestId);
+        } catch (error) {
+          untold.push(message.requestId);
+          failure = error;
         }
-      };
-      await Promise.all(Array.from({ length: NOTICES_AT_ONCE }, tellOneByOne));
+      });
       if (untold.length > 0 && untold.length === notices.length) throw failure;
       return { gone, untold };
     },

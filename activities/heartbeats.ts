@@ -1,6 +1,6 @@
 import { heartbeat } from '@temporalio/activity';
 
-/** Well within the shortest heartbeat timeout of those that use it (`workflows/sweep-activities.ts`), ms. */
+/** Well within the shortest heartbeat timeout of those that use it (`workflows/{channel,sweep}-activities.ts`), ms. */
 const HEARTBEAT_MS = 3_000;
 
 /**

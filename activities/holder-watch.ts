@@ -1,6 +1,7 @@
-import { cancelled, getClient, heartbeat, sleep } from '@temporalio/activity';
-import { WorkflowNotFoundError } from '@temporalio/client';
+import { cancelled, getClient, sleep } from '@temporalio/activity';
+import { openRunOf } from '../directory/running-sessions.js';
 import { MONITOR_STATUS_SIGNAL } from '../domain/workflow-contract.js';
+import { whileBeating } from './heartbeats.js';
 
 /** The session whose turn it is, as the mutex knows it. */
 export interface WatchedHolder {
@@ -28,9 +29,6 @@ export interface WatchActivities {
   watchHolder(holder: WatchedHolder): Promise<Exclude<HolderState, { kind: 'running' }>>;
 }
 
-/** How often a watcher shows that it is alive, and hears whether it is still wanted, ms. */
-const HEARTBEAT_MS = 3_000;
-
 /** Before the next look where the wait for the end of a run has failed, ms. */
 const PAUSE_MS = 500;
 
@@ -50,36 +48,21 @@ export function createHolderActivities(): HolderActivities {
 
 export function createWatchActivities(): WatchActivities {
   return {
-    async watchHolder(holder) {
-      const alive = setInterval(heartbeat, HEARTBEAT_MS);
-      try {
+    watchHolder: (holder) =>
+      whileBeating(async () => {
         for (;;) {
           const state = await stateOf(holder);
           if (state.kind !== 'running') return state;
           await Promise.race([runCloses(holder), cancelled()]);
         }
-      } finally {
-        clearInterval(alive);
-      }
-    },
+      }),
   };
 }
 
-async function stateOf({ sessionId, runId, currentRunId }: WatchedHolder): Promise<HolderState> {
-  try {
-    const description = await getClient().workflow.getHandle(sessionId).describe();
-    // A server that does not tell the chain cannot tell another session from this one: then the id has to do.
-    const firstRunId = description.raw.workflowExecutionInfo?.firstRunId ?? '';
-    const chain = firstRunId === '' ? runId : firstRunId;
-    // Another chain under the same id is another session; ours is over, or it could not have started.
-    const isOpen = description.status.name === 'RUNNING' || description.status.name === 'PAUSED';
-    if (!isOpen || chain !== runId) return { kind: 'closed' };
-    if (description.runId !== currentRunId) return { kind: 'continued', currentRunId: description.runId };
-    return { kind: 'running' };
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return { kind: 'closed' };
-    throw error;
-  }
+async function stateOf(holder: WatchedHolder): Promise<HolderState> {
+  const openRunId = await openRunOf(getClient(), holder);
+  if (openRunId === undefined) return { kind: 'closed' };
+  return openRunId === holder.currentRunId ? { kind: 'running' } : { kind: 'continued', currentRunId: openRunId };
 }
 
 /**

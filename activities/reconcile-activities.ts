@@ -1,15 +1,14 @@
 import { cancellationSignal, getClient, log, sleep } from '@temporalio/activity';
-import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Client } from '@temporalio/client';
 import { closedSessionsSince, runningSessionsEverywhere, sweepItself } from '../directory/list-filter.js';
-import { allRunningOn, runningSessions } from '../directory/running-sessions.js';
+import { allRunningOn, openRunOf, runningSessions } from '../directory/running-sessions.js';
 import type { RunningSession } from '../directory/running-sessions.js';
 import { sessionMemo } from '../directory/session-memo.js';
 import { sendAll, tidingsOfEnd } from '../directory/tell-workflows.js';
 import type { Message } from '../directory/tell-workflows.js';
 import { LOOK_AT_HOLDER } from '../domain/channel.js';
 import { mutexWorkflowId, parseSessionWorkflowId } from '../domain/identifiers.js';
-import { isLiveLeg } from '../domain/platform-wire.js';
+import { isLiveLegOf } from '../domain/platform-wire.js';
 import type { InteractionPage, MonitorState } from '../domain/platform-wire.js';
 import { judge } from '../domain/reconciliation.js';
 import type { UnknownLeg } from '../domain/reconciliation.js';
@@ -34,6 +33,7 @@ const FAILURES_IN_A_ROW = 10;
 
 /** How long lists are waited for until they show that they are up to date, ms. */
 const FRESH_WITHIN_MS = 5_000;
+const FRESH_PAUSE_MS = 250;
 
 /** Legs that are remembered from one round to the next. */
 const UNKNOWN_KEPT = 500;
@@ -109,7 +109,7 @@ class Round {
   #trouble: string | null = null;
   /** The rest of the round would be in vain. */
   #isAway = false;
-  #areListsFresh: boolean | undefined;
+  #freshness: Promise<boolean> | undefined;
 
   constructor(platform: TelephonyPlatform, client: Client, pace: Pace, request: RoundRequest) {
     this.#platform = platform;
@@ -136,7 +136,7 @@ class Round {
     };
   }
 
-  /** By interaction. One that goes on in another run after a reset has not died. */
+  /** By interaction. Some may yet go on in another run. */
   async #deadSessions(): Promise<Map<string, DeadSession[]>> {
     const dead = new Map<string, DeadSession[]>();
     const query = closedSessionsSince(this.#request.closedSince);
@@ -243,37 +243,24 @@ class Round {
     );
     this.#sessionsTold += verdict.mistaken.length;
 
+    const toStop = new Set(verdict.orphans);
     // What a memo says is its writer's word; only the platform tells whose a leg is.
-    const ours = state.monitors.filter((leg) => leg.clientId === clientId && isLiveLeg(leg));
-    const live = new Set(ours.map(({ monitorSessionId }) => monitorSessionId));
-    const left = dead.filter(({ monitorSessionId }) => monitorSessionId !== null && live.has(monitorSessionId));
-    const stopped = new Set<string>();
-    for (const session of left) {
-      if (session.monitorSessionId === null || (await this.#goesOn(session))) continue;
-      if (await this.#stop(interactionId, session.monitorSessionId)) stopped.add(session.monitorSessionId);
+    const ours = state.monitors.filter((leg) => isLiveLegOf(clientId, leg));
+    for (const session of dead) {
+      const left = ours.find(({ monitorSessionId }) => monitorSessionId === session.monitorSessionId);
+      // One that goes on in another run, as after a reset, has its leg still.
+      if (left !== undefined && (await openRunOf(this.#client, session)) === undefined)
+        toStop.add(left.monitorSessionId);
     }
-    for (const monitorSessionId of verdict.orphans) {
-      if (!stopped.has(monitorSessionId) && (await this.#stop(interactionId, monitorSessionId))) {
-        stopped.add(monitorSessionId);
-      }
+    const stopped = new Set<string>();
+    for (const monitorSessionId of toStop) {
+      if (await this.#stop(interactionId, monitorSessionId)) stopped.add(monitorSessionId);
     }
     const unsettled = [...verdict.unknown, ...unknownAgain(verdict.orphans, unknownBefore)];
     this.#unknown.push(...unsettled.filter(({ monitorSessionId }) => !stopped.has(monitorSessionId)));
     // Whoever it was may have had the exclusive channel, and nobody may be waiting for it yet.
     if (stopped.size > 0) {
       await this.#tell([{ workflowId: mutexWorkflowId(interactionId), signal: LOOK_AT_HOLDER, payload: undefined }]);
-    }
-  }
-
-  /** Whether another run of the same session has its leg now, as after a reset. Not by a list, which lags. */
-  async #goesOn({ sessionId, runId }: DeadSession): Promise<boolean> {
-    try {
-      const description = await this.#client.workflow.getHandle(sessionId).describe();
-      const isOpen = description.status.name === 'RUNNING' || description.status.name === 'PAUSED';
-      return isOpen && (description.raw.workflowExecutionInfo?.firstRunId ?? runId) === runId;
-    } catch (error) {
-      if (error instanceof WorkflowNotFoundError) return false;
-      throw error;
     }
   }
 
@@ -293,21 +280,24 @@ class Round {
     return true;
   }
 
-  /** Whether lists show what this round's sweep has written. Lists that stand still would make orphans of all new legs. */
-  async #listsAreFresh(): Promise<boolean> {
+  /** Lists that stand still would make orphans of all new legs. Found out once a round. */
+  #listsAreFresh(): Promise<boolean> {
+    return (this.#freshness ??= this.#waitUntilFresh());
+  }
+
+  /** Until lists show what this round's sweep has written into its memo; false where they don't. */
+  async #waitUntilFresh(): Promise<boolean> {
     const untilMs = performance.now() + FRESH_WITHIN_MS;
-    while (this.#areListsFresh === undefined) {
+    for (;;) {
       for await (const { memo } of this.#client.workflow.list({ query: sweepItself() })) {
         const round = memo?.[ROUND_MEMO];
-        if (typeof round === 'number' && round >= this.#request.round) this.#areListsFresh = true;
+        if (typeof round === 'number' && round >= this.#request.round) return true;
       }
-      if (this.#areListsFresh === undefined) {
-        if (performance.now() >= untilMs) this.#areListsFresh = false;
-        else await sleep(FRESH_WITHIN_MS / 20);
-      }
+      if (performance.now() >= untilMs) break;
+      await sleep(FRESH_PAUSE_MS);
     }
-    if (!this.#areListsFresh) this.#trouble = 'Temporal’s lists are out of date: no leg is stopped by them';
-    return this.#areListsFresh;
+    this.#trouble = 'Temporal’s lists are out of date: no leg is stopped by them';
+    return false;
   }
 
   /** Who cannot be told now is told in the next round. */

@@ -11,9 +11,6 @@ import { answering } from './platform-failure.js';
 /** Largest page of the platform (`platform-api.md`, Interactions). */
 const PAGE_SIZE = 500;
 
-/** Interactions that one list filter of Temporal's names at most. */
-const INTERACTIONS_AT_ONCE = 100;
-
 /** More pages than that are a platform that leads in circles. */
 const MAX_PAGES = 10_000;
 
@@ -107,16 +104,12 @@ async function sweepPage(platform: TelephonyPlatform, endedAfter: string | null,
 /** Tells those who run; how many sessions. */
 async function endSessionsOn(interactionIds: readonly string[]): Promise<number> {
   const client = getClient();
-  let told = 0;
-  for (let start = 0; start < interactionIds.length; start += INTERACTIONS_AT_ONCE) {
-    const running = await allRunningOn(client, interactionIds.slice(start, start + INTERACTIONS_AT_ONCE));
-    await sendAll(
-      client,
-      tidingsOfEnd(running, () => 'found ended by the sweep'),
-    );
-    told += running.sessions.length;
-  }
-  return told;
+  const running = await allRunningOn(client, interactionIds);
+  await sendAll(
+    client,
+    tidingsOfEnd(running, () => 'found ended by the sweep'),
+  );
+  return running.sessions.length;
 }
 
 /** One whose end the platform does not date may be new. */

@@ -1,9 +1,10 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowContinuedAsNewError, WorkflowNotFoundError } from '@temporalio/client';
+import { isOpen } from '../directory/running-sessions.js';
 import { parseSessionWorkflowId } from '../domain/identifiers.js';
 import type { SessionSnapshot } from '../domain/session.js';
 import { Problem } from './problem.js';
-import { isOpen, sessionOf } from './session-view.js';
+import { sessionOf } from './session-view.js';
 import type { Temporal } from './temporal-client.js';
 
 /** A session, and the workflow run that carries it now. */

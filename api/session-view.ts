@@ -1,4 +1,5 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
+import { isOpen } from '../directory/running-sessions.js';
 import { parseSessionWorkflowId } from '../domain/identifiers.js';
 import { newSessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
@@ -14,11 +15,6 @@ export type SessionExecution = Pick<
   /** The chain's first run, where the answer has it (a list doesn't). */
   readonly firstRunId?: string | undefined;
 };
-
-/** Whether the execution still goes on; it may be paused by hand. */
-export function isOpen({ status }: Pick<SessionExecution, 'status'>): boolean {
-  return status.name === 'RUNNING' || status.name === 'PAUSED';
-}
 
 /**
  * The session that an execution is, by the memo that it mirrors itself in. What Temporal knows better wins: who it is

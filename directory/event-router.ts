@@ -8,11 +8,11 @@ import type { SessionSnapshot } from '../domain/session.js';
 import { MONITOR_STATUS_SIGNAL } from '../domain/workflow-contract.js';
 import { Agenda } from './agenda.js';
 import { allRunningOn } from './running-sessions.js';
-import type { Running, RunningSession } from './running-sessions.js';
+import type { Running } from './running-sessions.js';
 import { sendAll, tidingsOfEnd } from './tell-workflows.js';
-import type { Message } from './tell-workflows.js';
+import type { Message, TellableSession } from './tell-workflows.js';
 
-/** Interactions that one list filter names at most. */
+/** Interactions whose events are routed together, by one list request. */
 const INTERACTIONS_AT_ONCE = 100;
 
 /** How long one look, or its signals, may take, ms. */
@@ -53,8 +53,6 @@ interface Arrival {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
-
-type Told = Pick<RunningSession, 'sessionId' | 'interactionId' | 'session'>;
 
 /**
  * Brings the platform's events to the sessions that they concern, by what Temporal's lists show. Most events are of calls
@@ -188,7 +186,7 @@ export class EventRouter {
   }
 
   /** Those that lists do not show yet. */
-  #unlisted({ sessions }: Running): Told[] {
+  #unlisted({ sessions }: Running): TellableSession[] {
     const now = Date.now();
     const listed = new Set(sessions.map(({ sessionId }) => sessionId));
     return [...this.#noted]
@@ -198,7 +196,7 @@ export class EventRouter {
 }
 
 function newsFor(
-  { sessionId: workflowId, session }: Told,
+  { sessionId: workflowId, session }: TellableSession,
   story: InteractionStory | undefined,
   concerns: Concerns,
 ): Message[] {

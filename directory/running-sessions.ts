@@ -1,9 +1,13 @@
+import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { mutexWorkflowId, parseSessionWorkflowId } from '../domain/identifiers.js';
 import type { NeighbouringSession } from '../domain/lost-start.js';
 import type { SessionSnapshot } from '../domain/session.js';
 import { runningOn, runningSessionsOfOne } from './list-filter.js';
 import { sessionMemo } from './session-memo.js';
+
+/** Interactions that one list filter names at most. */
+const INTERACTIONS_AT_ONCE = 100;
 
 /** A session that runs, by what lists show of it. */
 export interface RunningSession extends NeighbouringSession {
@@ -30,19 +34,49 @@ export interface Running {
   readonly mutexes: readonly { readonly workflowId: string; readonly interactionId: string }[];
 }
 
-/** Everything that runs for these interactions. Lags as lists do. @param interactionIds some hundred at most */
+/** Everything that runs for these interactions. Lags as lists do. One list request for each hundred. */
 export async function allRunningOn(client: Client, interactionIds: readonly string[]): Promise<Running> {
   const sessions: RunningSession[] = [];
-  const mutexes = new Map(interactionIds.map((interactionId) => [mutexWorkflowId(interactionId), interactionId]));
-  const running: Running['mutexes'][number][] = [];
-  for await (const execution of client.workflow.list({ query: runningOn(interactionIds) })) {
-    const { workflowId } = execution;
-    const interactionId = mutexes.get(workflowId);
-    if (interactionId !== undefined) running.push({ workflowId, interactionId });
-    const session = runningSession(execution);
-    if (session !== undefined) sessions.push(session);
+  const mutexes: Running['mutexes'][number][] = [];
+  const byMutex = new Map(interactionIds.map((interactionId) => [mutexWorkflowId(interactionId), interactionId]));
+  for (let start = 0; start < interactionIds.length; start += INTERACTIONS_AT_ONCE) {
+    const query = runningOn(interactionIds.slice(start, start + INTERACTIONS_AT_ONCE));
+    for await (const execution of client.workflow.list({ query })) {
+      const { workflowId } = execution;
+      const interactionId = byMutex.get(workflowId);
+      if (interactionId !== undefined) mutexes.push({ workflowId, interactionId });
+      const session = runningSession(execution);
+      if (session !== undefined) sessions.push(session);
+    }
   }
-  return { sessions, mutexes: running };
+  return { sessions, mutexes };
+}
+
+/**
+ * The run in which a session's chain goes on, as after a reset or continue-as-new; `undefined` once it is over. By the
+ * execution itself: lists lag.
+ * @param runId the first run of the chain
+ */
+export async function openRunOf(
+  client: Client,
+  { sessionId, runId }: { readonly sessionId: string; readonly runId: string },
+): Promise<string | undefined> {
+  try {
+    const description = await client.workflow.getHandle(sessionId).describe();
+    // A server that does not tell the chain cannot tell another session from this one: then the id has to do.
+    const firstRunId = description.raw.workflowExecutionInfo?.firstRunId ?? '';
+    const chain = firstRunId === '' ? runId : firstRunId;
+    // Another chain under the same id is another session; this one is over, or it could not have started.
+    return isOpen(description) && chain === runId ? description.runId : undefined;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether an execution still goes on; it may be paused by hand. */
+export function isOpen({ status }: { readonly status: Pick<WorkflowExecutionInfo['status'], 'name'> }): boolean {
+  return status.name === 'RUNNING' || status.name === 'PAUSED';
 }
 
 /** `undefined` for any other workflow. */

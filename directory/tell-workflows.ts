@@ -3,12 +3,14 @@ import type { Client } from '@temporalio/client';
 import { LOOK_AT_HOLDER } from '../domain/channel.js';
 import { isLive } from '../domain/session-record.js';
 import { INTERACTION_ENDED_SIGNAL } from '../domain/workflow-contract.js';
+import { forEachOfMany } from './a-few-at-a-time.js';
 import type { Running, RunningSession } from './running-sessions.js';
 
 /** Those who run, by what has to be known of them. */
 export interface Tellable extends Pick<Running, 'mutexes'> {
-  readonly sessions: readonly Pick<RunningSession, 'sessionId' | 'interactionId' | 'session'>[];
+  readonly sessions: readonly TellableSession[];
 }
+export type TellableSession = Pick<RunningSession, 'sessionId' | 'interactionId' | 'session'>;
 
 /** A signal to a workflow. */
 export interface Message {
@@ -16,9 +18,6 @@ export interface Message {
   readonly signal: string;
   readonly payload: unknown;
 }
-
-/** Signals that are under way at the same time, of one caller. */
-const AT_ONCE = 16;
 
 /** Signals whatever runs under an id; false if nothing does. */
 export async function signalled(
@@ -59,17 +58,4 @@ export function tidingsOfEnd(
       .filter(({ interactionId }) => reasonOf(interactionId) !== undefined)
       .map(({ workflowId }) => ({ workflowId, signal: LOOK_AT_HOLDER, payload: {} })),
   ];
-}
-
-/** Does something for each of many, a few at a time; rejects with the first failure once all have been tried. */
-async function forEachOfMany<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
-  const left = [...items];
-  const failures: unknown[] = [];
-  const oneByOne = async (): Promise<void> => {
-    for (let item = left.shift(); item !== undefined; item = left.shift()) {
-      await work(item).catch((error: unknown) => failures.push(error));
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, oneByOne));
-  if (failures.length > 0) throw failures[0];
 }

@@ -1,4 +1,4 @@
-import { isLiveLeg } from './platform-wire.js';
+import { isLiveLegOf } from './platform-wire.js';
 import type { LegState } from './platform-wire.js';
 import type { StartProgress } from './workflow-contract.js';
 
@@ -63,7 +63,7 @@ export function decideClaim({ self, clientId, seenBefore, seenAtMs, legs, neighb
 
   const owned = new Set(neighbours.map((other) => other.monitorSessionId));
   const candidates = legs
-    .filter((leg) => leg.clientId === clientId && isLiveLeg(leg))
+    .filter((leg) => isLiveLegOf(clientId, leg))
     .map((leg) => leg.monitorSessionId)
     .filter((id) => seenBefore.includes(id) && !owned.has(id))
     // The same for every session and every repeat, whatever order the platform lists them in.

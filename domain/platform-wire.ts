@@ -48,6 +48,11 @@ export function isLiveLeg({ status }: LegState): boolean {
   return status === 'pending' || status === 'active';
 }
 
+/** Whether it is there and this OAuth client has started it: the legs of others are none of our business. */
+export function isLiveLegOf(clientId: string, leg: LegState): boolean {
+  return leg.clientId === clientId && isLiveLeg(leg);
+}
+
 /** `GET …/telephony/monitor` → `200`. */
 export const monitorState = z.object({
   interactionId: platformId,

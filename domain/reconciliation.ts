@@ -1,4 +1,4 @@
-import { isLiveLeg } from './platform-wire.js';
+import { isLiveLegOf } from './platform-wire.js';
 import type { LegState, MonitorState } from './platform-wire.js';
 import { START_EFFECT_WINDOW_MS, VISIBILITY_LAG_MS } from './lost-start.js';
 import type { NeighbouringSession } from './lost-start.js';
@@ -58,7 +58,7 @@ export function judge({ state, sessions, clientId, unknownBefore, nowMs }: Findi
   // A session whose start has not been answered yet may own any leg.
   const isAnyUnsure = sessions.some(({ start }) => start !== 'resolved');
   const unknown = state.monitors
-    .filter((leg) => leg.clientId === clientId && isLiveLeg(leg) && !owned.has(leg.monitorSessionId))
+    .filter((leg) => isLiveLegOf(clientId, leg) && !owned.has(leg.monitorSessionId))
     .map(({ monitorSessionId }): UnknownLeg => {
       const before = unknownBefore.find((one) => one.monitorSessionId === monitorSessionId);
       return before ?? { interactionId, monitorSessionId, sinceMs: nowMs };

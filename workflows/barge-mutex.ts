@@ -1,5 +1,4 @@
 import {
-  ApplicationFailure,
   CancellationScope,
   condition,
   continueAsNew,
@@ -41,7 +40,6 @@ import type {
   ChannelReport,
   ChannelRequest,
 } from '../domain/channel.js';
-import type { WorkflowFailureType } from '../domain/errors.js';
 import { describeFaults } from '../domain/input-faults.js';
 import { mutexWorkflowId } from '../domain/identifiers.js';
 import { STATE_QUERY } from '../domain/workflow-contract.js';
@@ -52,7 +50,7 @@ import { describeChannel } from './channel-details.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
 import type { Inbox } from './signals-in-order.js';
 import { isTaskOfItsOwn } from './task-of-its-own.js';
-import { parsed } from './workflow-input.js';
+import { parsed, requireWorkflowId } from './workflow-input.js';
 
 const channelQuery = defineQuery<ChannelReport>(STATE_QUERY);
 
@@ -90,14 +88,11 @@ interface CarriedQueue {
 export async function bargeMutex(input: BargeMutexInput, carried?: CarriedQueue): Promise<void> {
   const valid = parsed(bargeMutexInput, input);
   const { interactionId } = valid;
-  const { workflowId } = workflowInfo();
-  if (workflowId !== mutexWorkflowId(interactionId)) {
-    const type: WorkflowFailureType = 'mutex.id.mismatch';
-    throw ApplicationFailure.nonRetryable(
-      `the channel of this interaction has the workflow id ${mutexWorkflowId(interactionId)}, not ${workflowId}`,
-      type,
-    );
-  }
+  requireWorkflowId(
+    mutexWorkflowId(interactionId),
+    'mutex.id.mismatch',
+    'the channel of this interaction has the workflow id',
+  );
   const mutex = new BargeMutex(valid, carried);
   // Who cancels it would lose everybody's place; it ends by itself.
   return CancellationScope.nonCancellable(() => mutex.run());

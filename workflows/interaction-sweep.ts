@@ -61,7 +61,11 @@ interface CarriedSweep {
  * @throws ApplicationFailure `invalid.request`, `singleton.id.mismatch`
  */
 export async function interactionSweep(settings: SweepSettings, carried?: CarriedSweep): Promise<void> {
-  requireWorkflowId(INTERACTION_SWEEP_ID);
+  requireWorkflowId(
+    INTERACTION_SWEEP_ID,
+    'singleton.id.mismatch',
+    'there is one interactionSweep, which has the workflow id',
+  );
   return new InteractionSweep(parsed(sweepSettings, settings), carried).run();
 }
 

@@ -11,7 +11,11 @@ import { requireWorkflowId } from './workflow-input.js';
  * @throws ApplicationFailure `singleton.id.mismatch`
  */
 export async function platformEvents(): Promise<void> {
-  requireWorkflowId(PLATFORM_EVENTS_ID);
+  requireWorkflowId(
+    PLATFORM_EVENTS_ID,
+    'singleton.id.mismatch',
+    'there is one platformEvents, which has the workflow id',
+  );
   const { followEvents } = proxyActivities<EventActivities>({
     taskQueue: watchQueue(workflowInfo().taskQueue),
     startToCloseTimeout: '13 hours',

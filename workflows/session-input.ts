@@ -1,9 +1,7 @@
-import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
 import { startSessionInput } from '../domain/commands.js';
 import type { StartSessionInput } from '../domain/commands.js';
-import type { WorkflowFailureType } from '../domain/errors.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
-import { parsed } from './workflow-input.js';
+import { parsed, requireWorkflowId } from './workflow-input.js';
 
 /**
  * The input of a session, which is started under the one right id.
@@ -11,14 +9,10 @@ import { parsed } from './workflow-input.js';
  */
 export function parseInput(input: unknown): StartSessionInput {
   const valid = parsed(startSessionInput, input);
-  const { workflowId } = workflowInfo();
-  const right = sessionWorkflowId(valid.interactionId, valid.supervisorId);
-  if (workflowId !== right) {
-    const type: WorkflowFailureType = 'session.id.mismatch';
-    throw ApplicationFailure.nonRetryable(
-      `a session for this interaction and supervisor must be started as workflow id ${right}, not ${workflowId}`,
-      type,
-    );
-  }
+  requireWorkflowId(
+    sessionWorkflowId(valid.interactionId, valid.supervisorId),
+    'session.id.mismatch',
+    'a session for this interaction and supervisor must be started as workflow id',
+  );
   return valid;
 }

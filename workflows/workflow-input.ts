@@ -11,13 +11,14 @@ export function parsed<T>(schema: z.ZodType<T>, input: unknown): T {
   throw ApplicationFailure.nonRetryable(describeFaults(result.error, 'input'), type);
 }
 
-/** Of a workflow of which there is one. @throws ApplicationFailure `singleton.id.mismatch` */
-export function requireWorkflowId(right: string): void {
-  const { workflowId, workflowType } = workflowInfo();
-  if (workflowId === right) return;
-  const type: WorkflowFailureType = 'singleton.id.mismatch';
-  throw ApplicationFailure.nonRetryable(
-    `there is one ${workflowType}, which has the workflow id ${right}, not ${workflowId}`,
-    type,
-  );
+type IdMismatch = Extract<WorkflowFailureType, `${string}.id.mismatch`>;
+
+/**
+ * Sees to it that this workflow has the one right id.
+ * @param rule what the id should be, as a sentence that the right one ends
+ * @throws ApplicationFailure of that type
+ */
+export function requireWorkflowId(right: string, type: IdMismatch, rule: string): void {
+  const { workflowId } = workflowInfo();
+  if (workflowId !== right) throw ApplicationFailure.nonRetryable(`${rule} ${right}, not ${workflowId}`, type);
 }

@@ -7,12 +7,12 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { INTERACTION_SWEEP_ID, SWEEP_SETTINGS } from '../../domain/sweep.js';
 import { startApi } from '../api/api-world.js';
 import type { RunningApi } from '../api/api-world.js';
+import { forEachOfMany } from '../../directory/a-few-at-a-time.js';
 import { figure, spread } from '../support/figures.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { memoOf } from '../support/sessions.js';
 import { until } from '../support/until.js';
-import { forEachOf } from './a-few-at-a-time.js';
 import { readRunSettings } from './run-settings.js';
 
 const { ends } = readRunSettings();
@@ -60,10 +60,10 @@ function useWebhook(): void {
 async function listeners(count: number): Promise<{ interactionId: string; session: SessionHandle }[]> {
   const all: { interactionId: string; session: SessionHandle }[] = [];
   const calls = Array.from({ length: count }, () => world.interaction());
-  await forEachOf(calls, 40, async (interactionId) => {
+  await forEachOfMany(calls, async (interactionId) => {
     all.push({ interactionId, session: await world.start({ interactionId, supervisorId: 'anna' }) });
   });
-  await forEachOf(all, 40, ({ session }) =>
+  await forEachOfMany(all, ({ session }) =>
     until('it listens', async () => (await memoOf(session)).state === 'SILENT', LIMIT_MS),
   );
   return all;
@@ -75,7 +75,7 @@ async function endAll(all: Awaited<ReturnType<typeof listeners>>): Promise<{ too
   const sinceMs = performance.now();
   for (const { interactionId } of all) world.simulator.controls.endInteraction({ interactionId });
   const open = { all: true };
-  const over = forEachOf(all, 40, ({ session }) => session.result()).finally(() => (open.all = false));
+  const over = forEachOfMany(all, ({ session }) => session.result()).finally(() => (open.all = false));
   const answersMs: number[] = [];
   while (open.all) {
     const askedAtMs = performance.now();

@@ -4,12 +4,12 @@
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { forEachOfMany } from '../../directory/a-few-at-a-time.js';
 import { figure } from '../support/figures.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { memoOf } from '../support/sessions.js';
 import { until } from '../support/until.js';
-import { forEachOf } from './a-few-at-a-time.js';
 import { readRunSettings } from './run-settings.js';
 
 const { starts } = readRunSettings();
@@ -48,10 +48,10 @@ test(
       )
       .slice(0, starts);
     const sessions: SessionHandle[] = [];
-    await forEachOf(wanted, 40, async (input) => {
+    await forEachOfMany(wanted, async (input) => {
       sessions.push(await world.start(input));
     });
-    await forEachOf(sessions, 40, (session) =>
+    await forEachOfMany(sessions, (session) =>
       until(`${session.workflowId} listens`, async () => (await memoOf(session)).state === 'SILENT', SETTLED_WITHIN_MS),
     );
 
@@ -65,7 +65,7 @@ test(
     expect(lost).toBeGreaterThan(0);
     figure('starts, and how many lost their answers', `${starts}, ${lost}`);
 
-    await forEachOf(sessions, 40, async (session) => {
+    await forEachOfMany(sessions, async (session) => {
       await session.signal('stop');
       await session.result();
     });
