@@ -1,6 +1,6 @@
-import { createHmac } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { webhookKey, webhookSignature } from '../../simulator/webhook-signature.js';
 import { API_KEY, startApi } from './api-world.js';
 import type { RunningApi } from './api-world.js';
 import { prepareConnection } from '../../api/temporal-client.js';
@@ -244,14 +244,15 @@ test('an event of the platform is not taken while Temporal is away, so that it c
     timestamp: '2026-11-01T00:00:00.000Z',
     data: { interactionId: 'i' },
   });
-  const timestamp = String(Math.floor(Date.now() / 1_000));
-  const mac = createHmac('sha256', Buffer.from(secret.slice(6), 'base64'))
-    .update(`evt-1.${timestamp}.${body}`)
-    .digest('base64');
+  const timestampSeconds = Math.floor(Date.now() / 1_000);
   const answer = await withWebhook.request('/v1/webhooks/platform', {
     method: 'POST',
     body,
-    headers: { 'webhook-id': 'evt-1', 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${mac}` },
+    headers: {
+      'webhook-id': 'evt-1',
+      'webhook-timestamp': String(timestampSeconds),
+      'webhook-signature': webhookSignature([webhookKey(secret)], { id: 'evt-1', timestampSeconds, body }),
+    },
   });
   expect(answer.status).toBe(503);
   expect(answer.body).toMatchObject({ code: 'temporal.unreachable' });

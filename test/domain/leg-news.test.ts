@@ -6,27 +6,11 @@ import type { LegNews } from '../../domain/leg-news.js';
 import { parsePlatformEvent } from '../../domain/platform-events.js';
 import type { MonitorEvent, PlatformEvent } from '../../domain/platform-events.js';
 import type { SessionSnapshot } from '../../domain/session.js';
+import { snapshot as session } from '../support/snapshot.js';
 
 const OWN = 'ms-own';
 const AT = '2026-11-01T00:00:00.000Z';
 
-const session = (over: Partial<SessionSnapshot> = {}): SessionSnapshot => ({
-  sessionId: 'session~i~anna',
-  runId: 'run',
-  version: 1,
-  interactionId: 'i',
-  supervisorId: 'anna',
-  state: 'SILENT',
-  monitorSessionId: OWN,
-  bargeStatus: 'inactive',
-  waiting: null,
-  ending: null,
-  media: null,
-  startedAt: AT,
-  endedAt: null,
-  endReason: null,
-  ...over,
-});
 const waiting = (position: number): SessionSnapshot =>
   session({ bargeStatus: 'active', waiting: { mode: 'barge', position, expiresAt: AT } });
 const news = (over: Partial<LegNews> = {}): LegNews => ({

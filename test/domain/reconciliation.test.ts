@@ -5,6 +5,7 @@ import type { Findings, ListedSession } from '../../domain/reconciliation.js';
 import { nextWatermark, SWEEP_OVERLAP_MS } from '../../domain/sweep.js';
 import type { LegState } from '../../domain/platform-wire.js';
 import type { SessionSnapshot } from '../../domain/session.js';
+import { snapshot } from '../support/snapshot.js';
 
 const OURS = 'our-client';
 const NOW_MS = 1_000_000_000;
@@ -28,23 +29,7 @@ const listed = (
   sessionId: `session-of-${monitorSessionId ?? 'none'}`,
   monitorSessionId,
   start,
-  session: {
-    sessionId: 's',
-    runId: 'r',
-    version: 1,
-    interactionId: 'i',
-    supervisorId: 'anna',
-    state: 'SILENT',
-    monitorSessionId,
-    bargeStatus: 'inactive',
-    waiting: null,
-    ending: null,
-    media: null,
-    startedAt: AT,
-    endedAt: null,
-    endReason: null,
-    ...over,
-  },
+  session: snapshot({ monitorSessionId, ...over }),
 });
 
 const findings = (over: Partial<Findings> & { legs?: LegState[] } = {}): Findings => {

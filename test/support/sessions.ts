@@ -49,6 +49,43 @@ export async function reached(session: SessionHandle, state: SessionState, limit
   );
 }
 
+/** Starts a session and waits until it listens. */
+export async function listener(
+  world: Pick<SessionWorld, 'start'>,
+  interactionId: string,
+  supervisorId = 'anna',
+): Promise<SessionHandle> {
+  const session = await world.start({ interactionId, supervisorId });
+  await reached(session, 'SILENT');
+  return session;
+}
+
+/** Waits until it is at that place in line; when its wait is over, ms since the epoch. */
+export async function inLine(session: SessionHandle, position: number): Promise<number> {
+  return until(`${session.workflowId} is at ${position}`, async () => {
+    const { waiting } = await memoOf(session);
+    return waiting?.position === position && Date.parse(waiting.expiresAt);
+  });
+}
+
+/** Waits until lists show it, so that an event finds it. */
+export async function listed(session: SessionHandle): Promise<void> {
+  await until(`${session.workflowId} is listed`, async () => {
+    for await (const { workflowId } of session.client.list({ query: "ExecutionStatus = 'Running'" })) {
+      if (workflowId === session.workflowId) return true;
+    }
+    return false;
+  });
+}
+
+/** Stops sessions, one after the other, and waits for their end. */
+export async function stopped(...sessions: readonly SessionHandle[]): Promise<void> {
+  for (const session of sessions) {
+    await session.signal('stop');
+    await session.result();
+  }
+}
+
 export async function settled(session: SessionHandle, commandId: string, limitMs?: number): Promise<CommandResource> {
   return until(
     `${commandId} has its outcome`,

@@ -8,7 +8,17 @@ import { mutexWorkflowId } from '../../domain/identifiers.js';
 import { endsOfRuns, replayEveryHistory } from '../support/replay.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
-import { causeOf, channelOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import {
+  causeOf,
+  channelOf,
+  inLine,
+  legsGone,
+  listener,
+  memoOf,
+  reportOf,
+  settled,
+  stopped,
+} from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let temporal: TestWorkflowEnvironment;
@@ -27,31 +37,11 @@ afterAll(async () => {
   expect(world.simulator.ledger.violations()).toEqual([]);
 });
 
-async function listener(interactionId: string, supervisorId: string, within = world): Promise<SessionHandle> {
-  const session = await within.start({ interactionId, supervisorId });
-  await reached(session, 'SILENT');
-  return session;
-}
-
 async function holder(interactionId: string, supervisorId: string): Promise<SessionHandle> {
-  const session = await listener(interactionId, supervisorId);
+  const session = await listener(world, interactionId, supervisorId);
   await session.signal('barge', { commandId: 'first' });
   expect(await settled(session, 'first')).toMatchObject({ status: 'applied' });
   return session;
-}
-
-async function inLine(session: SessionHandle, position: number): Promise<void> {
-  await until(
-    `${session.workflowId} is at ${position}`,
-    async () => (await memoOf(session)).waiting?.position === position,
-  );
-}
-
-async function stopped(...sessions: readonly SessionHandle[]): Promise<void> {
-  for (const session of sessions) {
-    await session.signal('stop');
-    await session.result();
-  }
 }
 
 function mutexOf(interactionId: string): WorkflowHandle {
@@ -94,7 +84,7 @@ describe('the traps of a lock in a workflow', () => {
   test('a waiter that has closed does not fail the lock, nor lose the others’ places', async () => {
     const interactionId = world.interaction();
     const anna = await holder(interactionId, 'anna');
-    const [ben, cora] = [await listener(interactionId, 'ben'), await listener(interactionId, 'cora')];
+    const [ben, cora] = [await listener(world, interactionId, 'ben'), await listener(world, interactionId, 'cora')];
     await ben.signal('barge', { commandId: 'b' });
     await inLine(ben, 1);
     await cora.signal('barge', { commandId: 'c' });
@@ -109,7 +99,7 @@ describe('the traps of a lock in a workflow', () => {
   test('no lease ends under a live holder: it outlasts every wait', async () => {
     const interactionId = world.interaction();
     const anna = await holder(interactionId, 'anna');
-    const ben = await listener(interactionId, 'ben');
+    const ben = await listener(world, interactionId, 'ben');
     await ben.signal('barge', { commandId: 'b' });
     await inLine(ben, 1);
     expect(await settled(ben, 'b', 10_000)).toEqual({ commandId: 'b', action: 'barge', status: 'expired' });
@@ -130,7 +120,7 @@ describe('the traps of a lock in a workflow', () => {
   test('a request that is repeated is in line once, also after it is over', async () => {
     const interactionId = world.interaction();
     const anna = await holder(interactionId, 'anna');
-    const ben = await listener(interactionId, 'ben');
+    const ben = await listener(world, interactionId, 'ben');
     const request = await requestOf(ben, 'again-and-again');
     for (let n = 0; n < 3; n += 1) await mutexOf(interactionId).signal('requestChannel', request);
     await until('one place', async () => (await channelOf(world, interactionId)).waiting.length === 1);
@@ -145,8 +135,8 @@ describe('the traps of a lock in a workflow', () => {
     'an answer that came too late for the one who asked is told once more (%s)',
     async (kind) => {
       const interactionId = world.interaction();
-      const anna = await listener(interactionId, 'anna');
-      const ben = await (kind === 'queued' ? holder : listener)(interactionId, 'ben');
+      const anna = await listener(world, interactionId, 'anna');
+      const ben = await (kind === 'queued' ? holder(interactionId, 'ben') : listener(world, interactionId, 'ben'));
       const request = await requestOf(anna, 'slow');
       const mutex = {
         workflowId: mutexWorkflowId(interactionId),
@@ -189,10 +179,10 @@ describe('the traps of a lock in a workflow', () => {
   test('a grant that nobody waits for is given back at once', async () => {
     const interactionId = world.interaction();
     const anna = await holder(interactionId, 'anna');
-    const ben = await listener(interactionId, 'ben');
+    const ben = await listener(world, interactionId, 'ben');
     // As ben’s session would have asked before it was reset to a time when it had not.
     await mutexOf(interactionId).signal('requestChannel', await requestOf(ben, 'forgotten'));
-    const cora = await listener(interactionId, 'cora');
+    const cora = await listener(world, interactionId, 'cora');
     await cora.signal('barge', { commandId: 'c' });
     await inLine(cora, 2);
     await anna.signal('silent');
@@ -252,7 +242,7 @@ describe('the traps of a lock in a workflow', () => {
     };
     const atFirst = await handlers();
     expect(atFirst.toSorted()).toEqual(['channelBlocked', 'lookAtHolder', 'releaseChannel', 'requestChannel']);
-    const ben = await listener(interactionId, 'ben');
+    const ben = await listener(world, interactionId, 'ben');
     await ben.signal('barge', { commandId: 'b' });
     await anna.signal('silent');
     await settled(ben, 'b');
@@ -265,7 +255,7 @@ test('a mutex that ends the moment it is idle loses no request: the next one sta
   // So long a wait that one which ends is a lost request, and not a slow machine.
   await using patient = await createSessionWorld(temporal, { bargeWaitSeconds: 20, channelIdleMs: 0 });
   const interactionId = patient.interaction();
-  const supervisors = [await listener(interactionId, 'anna', patient), await listener(interactionId, 'ben', patient)];
+  const supervisors = [await listener(patient, interactionId, 'anna'), await listener(patient, interactionId, 'ben')];
   const turns = 12;
   // Each release leaves the mutex about to close, and a request is already on its way.
   await Promise.all(
@@ -289,9 +279,11 @@ test('a mutex that ends the moment it is idle loses no request: the next one sta
 test('continue-as-new keeps the holder, the line and what is over, and nobody can tell', async () => {
   const interactionId = world.interaction();
   const anna = await holder(interactionId, 'anna');
-  const waiting = await Promise.all(['ben', 'cora'].map((supervisorId) => listener(interactionId, supervisorId)));
+  const waiting = await Promise.all(
+    ['ben', 'cora'].map((supervisorId) => listener(world, interactionId, supervisorId)),
+  );
   // Of somebody who asks for nothing else, so that only the memory of it keeps the repeat out.
-  const dora = await listener(interactionId, 'dora');
+  const dora = await listener(world, interactionId, 'dora');
   const over = await requestOf(dora, 'over');
   await mutexOf(interactionId).signal('requestChannel', over);
   await mutexOf(interactionId).signal('releaseChannel', over);
@@ -312,7 +304,7 @@ test('continue-as-new keeps the holder, the line and what is over, and nobody ca
 test('a grant that is repeated to a dead holder in a later run lets nobody past its leg', async () => {
   const interactionId = world.interaction();
   const anna = await holder(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
+  const ben = await listener(world, interactionId, 'ben');
   await nextRun(interactionId);
   const { holder: held } = await channelOf(world, interactionId);
   const request = await requestOf(anna, held?.requestId ?? '');
@@ -328,7 +320,7 @@ test('a grant that is repeated to a dead holder in a later run lets nobody past 
 test('who has closed and is granted the channel does not keep it, though nobody else waits', async () => {
   const interactionId = world.interaction();
   const anna = await holder(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
+  const ben = await listener(world, interactionId, 'ben');
   await ben.signal('barge', { commandId: 'b' });
   await inLine(ben, 1);
   await ben.terminate();
@@ -350,7 +342,7 @@ test('a session that continues as new keeps the channel', async () => {
   }
   expect((await channelOf(world, interactionId)).holder?.sessionId).toBe(anna.workflowId);
   // A waiter has the holder watched, whose run is another one by now: it is told again, and goes on.
-  const ben = await listener(interactionId, 'ben');
+  const ben = await listener(world, interactionId, 'ben');
   await ben.signal('barge', { commandId: 'b' });
   await inLine(ben, 1);
   expect(['BARGE', 'WHISPER']).toContain((await memoOf(anna)).state);

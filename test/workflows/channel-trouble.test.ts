@@ -6,7 +6,7 @@ import { mutexWorkflowId } from '../../domain/identifiers.js';
 import type { LegLife } from '../../simulator/ledger.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
-import { asked, channelOf, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import { asked, channelOf, inLine, listener, memoOf, reportOf, settled, stopped } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 const WAIT_SECONDS = 4;
@@ -32,27 +32,6 @@ afterAll(async () => {
   expect(world.simulator.ledger.violations()).toEqual([]);
 });
 
-async function listener(interactionId: string, supervisorId: string, on = world): Promise<SessionHandle> {
-  const session = await on.start({ interactionId, supervisorId });
-  await reached(session, 'SILENT');
-  return session;
-}
-
-/** When the wait is over, ms since the epoch. */
-async function inLine(session: SessionHandle, position: number): Promise<number> {
-  return until(`${session.workflowId} is at ${position}`, async () => {
-    const { waiting } = await memoOf(session);
-    return waiting?.position === position && Date.parse(waiting.expiresAt);
-  });
-}
-
-async function stopped(...sessions: readonly SessionHandle[]): Promise<void> {
-  for (const session of sessions) {
-    await session.signal('stop');
-    await session.result();
-  }
-}
-
 async function legOf(session: SessionHandle): Promise<LegLife> {
   const { interactionId, monitorSessionId } = await memoOf(session);
   const leg = world.simulator.ledger.legs({ interactionId }).find((one) => one.monitorSessionId === monitorSessionId);
@@ -71,7 +50,7 @@ function failing(interactionId: string, action: 'barge' | 'silent'): { readonly 
 /** Anna’s barge, at the head of the line until another program’s leg is gone, and then refused by a platform in trouble. */
 async function headInTrouble(supervisorId: string) {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, supervisorId);
+  const anna = await listener(world, interactionId, supervisorId);
   const outside = world.simulator.controls.outsideLeg({ interactionId });
   await anna.signal('barge', { commandId: 'a' });
   const expiresAtMs = await inLine(anna, 1);
@@ -96,8 +75,8 @@ test('a command that waited is not tried past its time', async () => {
 
 test('a command whose turn has come, and which the platform puts off for longer than is left, fails at once and says why', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
+  const anna = await listener(world, interactionId, 'anna');
+  const ben = await listener(world, interactionId, 'ben');
   await anna.signal('barge', { commandId: 'a' });
   await settled(anna, 'a');
   await ben.signal('barge', { commandId: 'b' });
@@ -124,7 +103,7 @@ test('a command that waited and is tried in vain gives way to silent at once', a
 
 test('a barge whose answers were all lost is silenced before the channel is passed on', async () => {
   const interactionId = world.interaction();
-  const [anna, ben] = [await listener(interactionId, 'anna'), await listener(interactionId, 'ben')];
+  const [anna, ben] = [await listener(world, interactionId, 'anna'), await listener(world, interactionId, 'ben')];
   const outside = world.simulator.controls.outsideLeg({ interactionId });
   await anna.signal('barge', { commandId: 'a' });
   const expiresAtMs = await inLine(anna, 1);
@@ -147,7 +126,7 @@ test('a barge whose answers were all lost is silenced before the channel is pass
 
 test('a barge that takes effect after another try was refused is noticed and silenced', async () => {
   const interactionId = world.interaction();
-  const ben = await listener(interactionId, 'ben');
+  const ben = await listener(world, interactionId, 'ben');
   const first = world.simulator.controls.outsideLeg({ interactionId });
   await ben.signal('barge', { commandId: 'b' });
   await inLine(ben, 1);
@@ -170,7 +149,7 @@ test('a barge that takes effect after another try was refused is noticed and sil
 
 test('silence is not taken from a look that may be older than the barge', async () => {
   const interactionId = world.interaction();
-  const ben = await listener(interactionId, 'ben');
+  const ben = await listener(world, interactionId, 'ben');
   const before = await world.platform.monitorState(interactionId);
   // A copy of the platform’s state that lags behind.
   const look = jest.spyOn(world.platform, 'monitorState').mockResolvedValue(before);
@@ -188,8 +167,8 @@ test('silence is not taken from a look that may be older than the barge', async 
 
 test('who waits for a mutex that was terminated expires in time', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
+  const anna = await listener(world, interactionId, 'anna');
+  const ben = await listener(world, interactionId, 'ben');
   await anna.signal('barge', { commandId: 'a' });
   await settled(anna, 'a');
   await ben.signal('barge', { commandId: 'b' });
@@ -203,7 +182,7 @@ test('who waits for a mutex that was terminated expires in time', async () => {
 
 test('a grant that comes after the time is given back', async () => {
   const interactionId = world.interaction();
-  const ben = await listener(interactionId, 'ben');
+  const ben = await listener(world, interactionId, 'ben');
   // Nobody works on that queue: the test is the mutex.
   const mutex = await temporal.client.workflow.start('bargeMutex', {
     workflowId: mutexWorkflowId(interactionId),
@@ -230,7 +209,7 @@ test('a grant that comes after the time is given back', async () => {
 
 test('a mutex that takes no message holds up neither silent nor stop', async () => {
   const interactionId = world.interaction();
-  const ben = await listener(interactionId, 'ben');
+  const ben = await listener(world, interactionId, 'ben');
   const mutex = await temporal.client.workflow.start('bargeMutex', {
     workflowId: mutexWorkflowId(interactionId),
     taskQueue: 'deserted',
@@ -248,10 +227,10 @@ test('a mutex that takes no message holds up neither silent nor stop', async () 
 
 test('a session that cannot be told anything holds up nobody’s grant', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
-  const cora = await listener(interactionId, 'cora');
-  const dan = await listener(interactionId, 'dan');
+  const anna = await listener(world, interactionId, 'anna');
+  const ben = await listener(world, interactionId, 'ben');
+  const cora = await listener(world, interactionId, 'cora');
+  const dan = await listener(world, interactionId, 'dan');
   await anna.signal('barge', { commandId: 'a' });
   await settled(anna, 'a');
   await ben.signal('barge', { commandId: 'b' });
@@ -272,9 +251,9 @@ test('a session that cannot be told anything holds up nobody’s grant', async (
 
 test('who is next and can be told nothing is passed over', async () => {
   const interactionId = patient.interaction();
-  const anna = await listener(interactionId, 'anna', patient);
-  const ben = await listener(interactionId, 'ben', patient);
-  const cora = await listener(interactionId, 'cora', patient);
+  const anna = await listener(patient, interactionId, 'anna');
+  const ben = await listener(patient, interactionId, 'ben');
+  const cora = await listener(patient, interactionId, 'cora');
   await anna.signal('barge', { commandId: 'a' });
   await settled(anna, 'a');
   await ben.signal('barge', { commandId: 'b' });
@@ -306,7 +285,7 @@ async function filledUp(session: SessionHandle): Promise<void> {
 
 test('a session that ends does not close before the mutex has heard that it left the line', async () => {
   const interactionId = world.interaction();
-  const ben = await listener(interactionId, 'ben');
+  const ben = await listener(world, interactionId, 'ben');
   const mutex = await deafMutex(interactionId);
   await ben.signal('barge', { commandId: 'b' });
   await ben.signal('silent', { commandId: 's' });
@@ -321,7 +300,7 @@ test('a session that ends does not close before the mutex has heard that it left
 
 test('a request that found no hearing is made again, and is served once there is a mutex', async () => {
   const interactionId = world.interaction();
-  const ben = await listener(interactionId, 'ben');
+  const ben = await listener(world, interactionId, 'ben');
   const mutex = await deafMutex(interactionId);
   await ben.signal('barge', { commandId: 'b' });
   await triedAgain(ben, 'requestChannel');
@@ -332,7 +311,7 @@ test('a request that found no hearing is made again, and is served once there is
 
 test('a holder whose command is kept off has one time for it, however often it is told to look', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
+  const anna = await listener(world, interactionId, 'anna');
   await anna.signal('barge', { commandId: 'a' });
   await settled(anna, 'a');
   // By another program of our client; the session has not been told.
@@ -353,7 +332,7 @@ test('a holder whose command is kept off has one time for it, however often it i
 
 test('a barge that silent calls off passes the channel on only when its leg is silent', async () => {
   const interactionId = world.interaction();
-  const [anna, ben] = [await listener(interactionId, 'anna'), await listener(interactionId, 'ben')];
+  const [anna, ben] = [await listener(world, interactionId, 'anna'), await listener(world, interactionId, 'ben')];
   const outside = world.simulator.controls.outsideLeg({ interactionId });
   await anna.signal('barge', { commandId: 'a' });
   await inLine(anna, 1);

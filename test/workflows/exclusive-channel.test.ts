@@ -5,7 +5,17 @@ import { mutexWorkflowId } from '../../domain/identifiers.js';
 import { replayEveryHistory } from '../support/replay.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
-import { asked, channelOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import {
+  asked,
+  channelOf,
+  inLine,
+  legsGone,
+  listener,
+  memoOf,
+  reportOf,
+  settled,
+  stopped,
+} from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let temporal: TestWorkflowEnvironment;
@@ -22,29 +32,8 @@ afterAll(async () => {
   expect(world.simulator.ledger.violations()).toEqual([]);
 });
 
-/** A supervisor who listens to a call. */
-async function listener(interactionId: string, supervisorId: string): Promise<SessionHandle> {
-  const session = await world.start({ interactionId, supervisorId });
-  await reached(session, 'SILENT');
-  return session;
-}
-
-async function inLine(session: SessionHandle, position: number): Promise<void> {
-  await until(
-    `${session.workflowId} is at ${position}`,
-    async () => (await memoOf(session)).waiting?.position === position,
-  );
-}
-
 async function commandOf(session: SessionHandle, commandId: string) {
   return (await reportOf(session)).commands.find((command) => command.commandId === commandId);
-}
-
-async function stopped(...sessions: readonly SessionHandle[]): Promise<void> {
-  for (const session of sessions) {
-    await session.signal('stop');
-    await session.result();
-  }
 }
 
 function modesOf(interactionId: string, monitorSessionId: string | null): string[] {
@@ -54,9 +43,9 @@ function modesOf(interactionId: string, monitorSessionId: string | null): string
 
 test('a second barge waits its turn, is told its place, and gets the channel the moment it is free', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
-  const cora = await listener(interactionId, 'cora');
+  const anna = await listener(world, interactionId, 'anna');
+  const ben = await listener(world, interactionId, 'ben');
+  const cora = await listener(world, interactionId, 'cora');
   await anna.signal('barge', { commandId: 'a' });
   await settled(anna, 'a');
 
@@ -108,8 +97,8 @@ test('a second barge waits its turn, is told its place, and gets the channel the
 
 test('barge and whisper by the holder keep the channel; only silence passes it on', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
+  const anna = await listener(world, interactionId, 'anna');
+  const ben = await listener(world, interactionId, 'ben');
   await anna.signal('barge', { commandId: 'a1' });
   await settled(anna, 'a1');
   await ben.signal('barge', { commandId: 'b' });
@@ -131,8 +120,8 @@ test('barge and whisper by the holder keep the channel; only silence passes it o
 
 test('a silent that the platform does not confirm passes nothing on', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
+  const anna = await listener(world, interactionId, 'anna');
+  const ben = await listener(world, interactionId, 'ben');
   await anna.signal('barge', { commandId: 'a' });
   await settled(anna, 'a');
   await ben.signal('barge', { commandId: 'b' });
@@ -154,9 +143,9 @@ test('a silent that the platform does not confirm passes nothing on', async () =
 
 test('a newer barge or whisper of a waiting session takes over its place, and its time', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
-  const cora = await listener(interactionId, 'cora');
+  const anna = await listener(world, interactionId, 'anna');
+  const ben = await listener(world, interactionId, 'ben');
+  const cora = await listener(world, interactionId, 'cora');
   await anna.signal('barge', { commandId: 'a' });
   await settled(anna, 'a');
   await ben.signal('barge', { commandId: 'b1' });
@@ -179,9 +168,9 @@ test('a newer barge or whisper of a waiting session takes over its place, and it
 
 test('silent takes a waiting session out of the line at once', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
-  const cora = await listener(interactionId, 'cora');
+  const anna = await listener(world, interactionId, 'anna');
+  const ben = await listener(world, interactionId, 'ben');
+  const cora = await listener(world, interactionId, 'cora');
   await anna.signal('barge', { commandId: 'a' });
   await settled(anna, 'a');
   await ben.signal('barge', { commandId: 'b' });
@@ -200,7 +189,7 @@ test('silent takes a waiting session out of the line at once', async () => {
 
 test('silent does not wait for a mutex that gives no answer', async () => {
   const interactionId = world.interaction();
-  const ben = await listener(interactionId, 'ben');
+  const ben = await listener(world, interactionId, 'ben');
   // Nobody works on that queue: whatever is sent to the mutex is accepted, and nothing comes of it.
   const mutex = await temporal.client.workflow.start('bargeMutex', {
     workflowId: mutexWorkflowId(interactionId),
@@ -220,9 +209,9 @@ test.each([
   ['interactionEnded', 'interaction-ended'],
 ] as const)('%s ends a waiting session at once, and the line closes up', async (signal, reason) => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
-  const cora = await listener(interactionId, 'cora');
+  const anna = await listener(world, interactionId, 'anna');
+  const ben = await listener(world, interactionId, 'ben');
+  const cora = await listener(world, interactionId, 'cora');
   await anna.signal('barge', { commandId: 'a' });
   await settled(anna, 'a');
   await ben.signal('barge', { commandId: 'b' });
@@ -245,8 +234,8 @@ test.each([
 
 test('while another program’s leg has the channel, the command keeps the head of the line and is tried again', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
+  const anna = await listener(world, interactionId, 'anna');
+  const ben = await listener(world, interactionId, 'ben');
   const { monitorSessionId } = world.simulator.controls.outsideLeg({ interactionId });
   await anna.signal('whisper', { commandId: 'a' });
   await inLine(anna, 1);
@@ -267,7 +256,7 @@ test('while another program’s leg has the channel, the command keeps the head 
 
 test('a waiting head is tried again as soon as it is told that something has changed', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
+  const anna = await listener(world, interactionId, 'anna');
   const { monitorSessionId } = world.simulator.controls.outsideLeg({ interactionId });
   await anna.signal('barge', { commandId: 'a' });
   await inLine(anna, 1);
@@ -283,7 +272,7 @@ test('a waiting head is tried again as soon as it is told that something has cha
 
 test('a session that listens learns of another program’s barge when it is told to look', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
+  const anna = await listener(world, interactionId, 'anna');
   world.simulator.controls.outsideLeg({ interactionId });
   await anna.signal('monitorStatus');
   await until('the truth', async () => (await memoOf(anna)).bargeStatus === 'active');
@@ -292,7 +281,7 @@ test('a session that listens learns of another program’s barge when it is told
 
 test('a 409 that names no other leg means that ours is not ready: it is tried again, and nobody has to wait', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
+  const anna = await listener(world, interactionId, 'anna');
   world.simulator.controls.addFault({
     match: { action: 'barge', interactionId },
     effect: { kind: 'status', status: 409, code: 'monitor.not.active' },
@@ -306,8 +295,8 @@ test('a 409 that names no other leg means that ours is not ready: it is tried ag
 
 test('a leg of ours that speaks without right is silenced by its session, and the head of the line gets through', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
-  const ben = await listener(interactionId, 'ben');
+  const anna = await listener(world, interactionId, 'anna');
+  const ben = await listener(world, interactionId, 'ben');
   const { monitorSessionId } = await memoOf(anna);
   // As a barge does that takes effect long after its answer was lost: nobody knows, and no mutex was asked.
   await world.platform.changeMode({ interactionId, monitorSessionId: monitorSessionId ?? '' }, 'barge');
@@ -319,7 +308,7 @@ test('a leg of ours that speaks without right is silenced by its session, and th
 
 test('a leg of ours that speaks and that no session has any more is stopped', async () => {
   const interactionId = world.interaction();
-  const anna = await listener(interactionId, 'anna');
+  const anna = await listener(world, interactionId, 'anna');
   const { monitorSessionId } = await world.platform.startMonitor({ interactionId });
   await until('it is active', async () => {
     const { monitors } = await world.platform.monitorState(interactionId);
@@ -338,8 +327,8 @@ test('a leg of ours that speaks and that no session has any more is stopped', as
 describe('when something dies', () => {
   test('a terminated holder loses the channel, and its leg is stopped before anybody else speaks', async () => {
     const interactionId = world.interaction();
-    const anna = await listener(interactionId, 'anna');
-    const ben = await listener(interactionId, 'ben');
+    const anna = await listener(world, interactionId, 'anna');
+    const ben = await listener(world, interactionId, 'ben');
     await anna.signal('barge', { commandId: 'a' });
     await settled(anna, 'a');
     const { monitorSessionId } = await memoOf(anna);
@@ -356,8 +345,8 @@ describe('when something dies', () => {
 
   test('a grant that is repeated to a holder that has died lets nobody past its leg', async () => {
     const interactionId = world.interaction();
-    const anna = await listener(interactionId, 'anna');
-    const ben = await listener(interactionId, 'ben');
+    const anna = await listener(world, interactionId, 'anna');
+    const ben = await listener(world, interactionId, 'ben');
     await anna.signal('barge', { commandId: 'a' });
     await settled(anna, 'a');
     const { runId, monitorSessionId } = await memoOf(anna);
@@ -386,12 +375,12 @@ describe('when something dies', () => {
 
   test('a holder that died before anybody asked is found out when somebody does', async () => {
     const interactionId = world.interaction();
-    const anna = await listener(interactionId, 'anna');
+    const anna = await listener(world, interactionId, 'anna');
     await anna.signal('barge', { commandId: 'a' });
     await settled(anna, 'a');
     await anna.terminate();
     // Her next session has the same id, and is another one.
-    const again = await listener(interactionId, 'anna');
+    const again = await listener(world, interactionId, 'anna');
     await again.signal('whisper', { commandId: 'a2' });
     expect(await settled(again, 'a2')).toMatchObject({ status: 'applied' });
     await stopped(again);
@@ -400,8 +389,8 @@ describe('when something dies', () => {
 
   test('a holder whose leg was severed, unknown to its session, keeps the channel from nobody', async () => {
     const interactionId = world.interaction();
-    const anna = await listener(interactionId, 'anna');
-    const ben = await listener(interactionId, 'ben');
+    const anna = await listener(world, interactionId, 'anna');
+    const ben = await listener(world, interactionId, 'ben');
     await anna.signal('barge', { commandId: 'a' });
     await settled(anna, 'a');
     const { monitorSessionId } = await memoOf(anna);
@@ -414,13 +403,13 @@ describe('when something dies', () => {
 
   test('a grant that reaches the dead holder’s successor frees the channel once the dead one’s leg is stopped', async () => {
     const interactionId = world.interaction();
-    const anna = await listener(interactionId, 'anna');
+    const anna = await listener(world, interactionId, 'anna');
     await anna.signal('barge', { commandId: 'a' });
     await settled(anna, 'a');
     const { monitorSessionId } = await memoOf(anna);
     const { holder } = await channelOf(world, interactionId);
     await anna.terminate();
-    const again = await listener(interactionId, 'anna');
+    const again = await listener(world, interactionId, 'anna');
     // Repeated for a holder that was reset, and then terminated before it came.
     const grant = { requestId: holder?.requestId, fence: holder?.fence, expiresAtMs: Date.now() + 1_000 };
     await again.signal('channelGranted', grant);
@@ -435,9 +424,9 @@ describe('when something dies', () => {
 
   test('the dead among those who wait are passed over', async () => {
     const interactionId = world.interaction();
-    const anna = await listener(interactionId, 'anna');
-    const ben = await listener(interactionId, 'ben');
-    const cora = await listener(interactionId, 'cora');
+    const anna = await listener(world, interactionId, 'anna');
+    const ben = await listener(world, interactionId, 'ben');
+    const cora = await listener(world, interactionId, 'cora');
     await anna.signal('barge', { commandId: 'a' });
     await settled(anna, 'a');
     await ben.signal('barge', { commandId: 'b' });
@@ -453,8 +442,8 @@ describe('when something dies', () => {
 
   test('a cancelled holder passes the channel on when its leg is stopped', async () => {
     const interactionId = world.interaction();
-    const anna = await listener(interactionId, 'anna');
-    const ben = await listener(interactionId, 'ben');
+    const anna = await listener(world, interactionId, 'anna');
+    const ben = await listener(world, interactionId, 'ben');
     await anna.signal('whisper', { commandId: 'a' });
     await settled(anna, 'a');
     await ben.signal('barge', { commandId: 'b' });
@@ -466,8 +455,8 @@ describe('when something dies', () => {
 
   test('a mutex that is cancelled goes on, and one that is terminated locks nothing', async () => {
     const interactionId = world.interaction();
-    const anna = await listener(interactionId, 'anna');
-    const ben = await listener(interactionId, 'ben');
+    const anna = await listener(world, interactionId, 'anna');
+    const ben = await listener(world, interactionId, 'ben');
     await anna.signal('barge', { commandId: 'a' });
     await settled(anna, 'a');
     const mutex = temporal.client.workflow.getHandle(mutexWorkflowId(interactionId));

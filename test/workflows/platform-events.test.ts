@@ -5,8 +5,8 @@ import { PLATFORM_EVENTS_ID } from '../../domain/sweep.js';
 import { figure, spread } from '../support/figures.js';
 import { replayEveryHistory } from '../support/replay.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
-import type { SessionHandle, SessionWorld } from '../support/session-world.js';
-import { asked, legsGone, memoOf, reached, settled } from '../support/sessions.js';
+import type { SessionWorld } from '../support/session-world.js';
+import { asked, legsGone, listed, listener, memoOf, reached, settled, stopped } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 /** Longer than this file runs: what is found out here, an event has told, or a sweep that an event stream asked for. */
@@ -46,33 +46,12 @@ async function connected(differentlyFrom?: z.infer<typeof shift>): Promise<z.inf
   );
 }
 
-async function listener(interactionId: string, supervisorId = 'anna'): Promise<SessionHandle> {
-  const session = await world.start({ interactionId, supervisorId });
-  await reached(session, 'SILENT');
-  return session;
-}
-
-async function stopped(session: SessionHandle): Promise<void> {
-  await session.signal('stop');
-  await session.result();
-}
-
-/** Lists show it, so that an event finds it. */
-async function listed(session: SessionHandle): Promise<void> {
-  await until('it is listed', async () => {
-    for await (const { workflowId } of temporal.client.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
-      if (workflowId === session.workflowId) return true;
-    }
-    return false;
-  });
-}
-
 describe('an event', () => {
   test('of a call’s end ends its sessions at once', async () => {
     const tookMs: number[] = [];
     for (let n = 0; n < 10; n += 1) {
       const interactionId = world.interaction();
-      const session = await listener(interactionId);
+      const session = await listener(world, interactionId);
       await listed(session);
       const sinceMs = performance.now();
       world.simulator.controls.endInteraction({ interactionId });
@@ -108,7 +87,7 @@ describe('an event', () => {
 
   test('of another leg, or from the past, changes nothing', async () => {
     const interactionId = world.interaction();
-    const session = await listener(interactionId);
+    const session = await listener(world, interactionId);
     const { monitorSessionId } = await memoOf(session);
     const before = await memoOf(session);
     const looks = asked(world, interactionId, 'state');
@@ -124,7 +103,7 @@ describe('an event', () => {
 
   test('of a leg that was severed ends its session as lost', async () => {
     const interactionId = world.interaction();
-    const session = await listener(interactionId);
+    const session = await listener(world, interactionId);
     await listed(session);
     world.simulator.controls.sever({ interactionId });
     expect((await session.result()).session.endReason).toBe('leg-lost');
@@ -132,7 +111,7 @@ describe('an event', () => {
 
   test('that another program’s leg fell silent lets a command through that waited for it', async () => {
     const interactionId = world.interaction();
-    const session = await listener(interactionId);
+    const session = await listener(world, interactionId);
     const outside = world.simulator.controls.outsideLeg({ interactionId });
     await session.signal('barge', { commandId: 'b' });
     await until('it waits', async () => (await memoOf(session)).waiting !== null);
@@ -145,7 +124,7 @@ describe('an event', () => {
   test('may come twice, late and in any order', async () => {
     world.simulator.controls.setEventFaults({ duplicateProbability: 1, reorderProbability: 0.5, delayMs: 200 });
     const interactionIds = Array.from({ length: 20 }, () => world.interaction());
-    const sessions = await Promise.all(interactionIds.map((interactionId) => listener(interactionId)));
+    const sessions = await Promise.all(interactionIds.map((interactionId) => listener(world, interactionId)));
     for (const interactionId of interactionIds) world.simulator.controls.endInteraction({ interactionId });
     for (const session of sessions) {
       expect((await session.result()).session.endReason).toBe('interaction-ended');
@@ -157,7 +136,7 @@ describe('an event', () => {
 describe('the connection', () => {
   test('comes back when it is dropped, and what was missed meanwhile is found out at once', async () => {
     const interactionId = world.interaction();
-    const session = await listener(interactionId);
+    const session = await listener(world, interactionId);
     const before = await connected();
     // Nobody is there to hear of it.
     world.simulator.controls.addFault({
@@ -176,7 +155,7 @@ describe('the connection', () => {
     world.simulator.controls.revokeTokens();
     await connected(before);
     const interactionId = world.interaction();
-    const session = await listener(interactionId);
+    const session = await listener(world, interactionId);
     await listed(session);
     world.simulator.controls.endInteraction({ interactionId });
     await session.result();

@@ -1,13 +1,21 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { mutexWorkflowId } from '../../domain/identifiers.js';
-import type { monitoringSession } from '../../workflows/monitoring-session.js';
 import { replayEveryHistory } from '../support/replay.js';
+import { resetTo, resetToBeginning, tasksOf } from '../support/reset-session.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
-import { asked, channelOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import {
+  asked,
+  channelOf,
+  inLine,
+  legsGone,
+  memoOf,
+  reached,
+  reportOf,
+  settled,
+  stopped,
+} from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 /** An operator resets sessions in Temporal: they forget what came after, and the platform does not. */
@@ -30,59 +38,14 @@ afterAll(async () => {
 /** `RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL` and `_UPDATE` of Temporal's API: what came later is forgotten for good. */
 const NOTHING_IS_REPEATED = { resetReapplyExcludeTypes: [1, 2] };
 
-type Session = WorkflowHandle<typeof monitoringSession>;
-
-/** Replays the session from before its start, as an operator's reset does. */
-async function resetToBeginning(session: SessionHandle, options: Record<string, unknown> = {}): Promise<Session> {
-  return resetTo(session, (await tasksOf(session)).at(0), options);
-}
-
-/** The workflow tasks that are done, by the events that say so. */
-async function tasksOf(session: Session) {
-  const { events } = await session.fetchHistory();
-  return (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes).map(({ eventId }) => eventId);
-}
-
-async function resetTo(
-  session: Session,
-  task: Awaited<ReturnType<typeof tasksOf>>[number],
-  options: Record<string, unknown> = {},
-): Promise<Session> {
-  if (!task) throw new Error('no history');
-  await session.client.workflowService.resetWorkflowExecution({
-    namespace: temporal.namespace ?? 'default',
-    workflowExecution: { workflowId: session.workflowId },
-    workflowTaskFinishEventId: task,
-    requestId: randomUUID(),
-    reason: 'test',
-    ...options,
-  });
-  return temporal.client.workflow.getHandle<typeof monitoringSession>(session.workflowId);
-}
-
-async function listeners(interactionId: string, ...supervisors: readonly string[]): Promise<Session[]> {
-  const sessions: Session[] = [];
+async function listeners(interactionId: string, ...supervisors: readonly string[]): Promise<SessionHandle[]> {
+  const sessions: SessionHandle[] = [];
   for (const supervisorId of supervisors) {
     const session = await world.start({ interactionId, supervisorId });
     await reached(session, 'SILENT');
     sessions.push(session);
   }
   return sessions;
-}
-
-/** The session is at that place; when its wait is over, ms since the epoch. */
-async function inLine(session: Session, position: number): Promise<number> {
-  return until(`${session.workflowId} is at ${position}`, async () => {
-    const { waiting } = await memoOf(session);
-    return waiting?.position === position && Date.parse(waiting.expiresAt);
-  });
-}
-
-async function stopped(...sessions: readonly Session[]): Promise<void> {
-  for (const session of sessions) {
-    await session.signal('stop');
-    await session.result();
-  }
 }
 
 test('a session that is reset to its beginning keeps its leg', async () => {
@@ -96,8 +59,7 @@ test('a session that is reset to its beginning keeps its leg', async () => {
     return shown.state === 'SILENT' && shown.monitorSessionId === monitorSessionId;
   });
   expect(asked(world, interactionId, 'start')).toBe(1);
-  await successor.signal('stop');
-  await successor.result();
+  await stopped(successor);
   expect(legsGone(world, interactionId)).toBe(1);
 });
 
@@ -110,8 +72,7 @@ test('a session that is reset after its leg was severed makes another one', asyn
   await reached(successor, 'SILENT');
   expect(asked(world, interactionId, 'start')).toBe(2);
   expect(world.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
-  await successor.signal('stop');
-  await successor.result();
+  await stopped(successor);
   expect(legsGone(world, interactionId)).toBe(2);
 });
 
@@ -120,8 +81,7 @@ test('a session that is reset while its start is lost sends no second one, whate
   // An earlier session under the same id, whose leg is long gone, says nothing about this one's.
   const earlier = await world.start({ interactionId, supervisorId: 'carl' });
   await reached(earlier, 'SILENT');
-  await earlier.signal('stop');
-  await earlier.result();
+  await stopped(earlier);
   world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: { kind: 'lost-answer' } });
   const session = await world.start({ interactionId, supervisorId: 'carl' });
   await until('the lost start', () => asked(world, interactionId, 'start') === 2);
@@ -130,8 +90,7 @@ test('a session that is reset while its start is lost sends no second one, whate
   await reached(successor, 'SILENT', 80_000);
   expect(asked(world, interactionId, 'start')).toBe(2);
   expect(world.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
-  await successor.signal('stop');
-  await successor.result();
+  await stopped(successor);
   expect(legsGone(world, interactionId)).toBe(2);
 }, 120_000);
 
@@ -151,10 +110,7 @@ test('a holder that is reset keeps its turn or gives it back, and its leg speaks
   await again.signal('silent', { commandId: 's' });
   expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
   expect(asked(world, interactionId, 'start')).toBe(2);
-  for (const session of [again, ben]) {
-    await session.signal('stop');
-    await session.result();
-  }
+  await stopped(again, ben);
   expect(legsGone(world, interactionId)).toBe(2);
   expect(await channelOf(world, interactionId)).toEqual({ holder: null, waiting: [] });
 });
@@ -170,10 +126,7 @@ test('a holder that is reset to before its barge, and not told to barge again, l
   await reached(again, 'SILENT');
   await ben.signal('barge', { commandId: 'b' });
   expect(await settled(ben, 'b')).toMatchObject({ status: 'applied' });
-  for (const session of [again, ben]) {
-    await session.signal('stop');
-    await session.result();
-  }
+  await stopped(again, ben);
   expect(legsGone(world, interactionId)).toBe(2);
 });
 
@@ -198,10 +151,7 @@ test('a holder that is reset and told to be silent at once falls silent before a
   world.simulator.controls.removeFault(slow);
   expect(await settled(ben, 'b', 30_000)).toMatchObject({ status: 'applied' });
   expect((await reportOf(ben)).history.filter((entry) => 'conflictingMonitorSessionId' in entry)).toEqual([]);
-  for (const session of [again, ben]) {
-    await session.signal('stop');
-    await session.result();
-  }
+  await stopped(again, ben);
   expect(legsGone(world, interactionId)).toBe(2);
 }, 90_000);
 
@@ -226,10 +176,7 @@ test('a waiter that is reset keeps its place', async () => {
   ]);
   await una!.signal('silent');
   expect(await settled(again, 'v')).toMatchObject({ status: 'applied' });
-  for (const session of [una!, again, wanda!]) {
-    await session.signal('stop');
-    await session.result();
-  }
+  await stopped(una!, again, wanda!);
   expect(legsGone(world, interactionId)).toBe(3);
 });
 
@@ -314,7 +261,7 @@ test('a waiter that is reset while its grant is on its way is not overtaken', as
   await stopped(cora!, again, anna!);
 });
 
-async function commandStatus(session: Session, commandId: string): Promise<string | undefined> {
+async function commandStatus(session: SessionHandle, commandId: string): Promise<string | undefined> {
   return (await reportOf(session)).commands.find((command) => command.commandId === commandId)?.status;
 }
 
@@ -326,7 +273,7 @@ test('a waiter or holder that is reset, and whose new leg stays pending, keeps t
   await ben!.signal('barge', { commandId: 'b' });
   await inLine(ben!, 1);
   world.simulator.controls.addLegFault({ interactionId, effect: 'never-active', times: 2 });
-  const sessions: Session[] = [];
+  const sessions: SessionHandle[] = [];
   for (const session of [anna!, ben!]) {
     const { monitorSessionId } = await memoOf(session);
     world.simulator.controls.sever({ monitorSessionId: monitorSessionId ?? '' });

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { ORPHAN_AFTER_MS } from '../../domain/reconciliation.js';
@@ -6,9 +5,10 @@ import { INTERACTION_SWEEP_ID, sweepReport } from '../../domain/sweep.js';
 import type { SweepReport } from '../../domain/sweep.js';
 import { figure } from '../support/figures.js';
 import { replayEveryHistory } from '../support/replay.js';
+import { resetToBeginning } from '../support/reset-session.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
-import { asked, channelOf, legsGone, memoOf, reached, settled } from '../support/sessions.js';
+import { asked, channelOf, legsGone, listener, memoOf, reached, settled, stopped } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 const INTERVAL_MS = 500;
@@ -34,22 +34,11 @@ afterAll(async () => {
   expect(world.simulator.ledger.violations()).toEqual([]);
 });
 
-async function listener(interactionId: string, supervisorId = 'anna'): Promise<SessionHandle> {
-  const session = await world.start({ interactionId, supervisorId });
-  await reached(session, 'SILENT');
-  return session;
-}
-
 async function speaker(interactionId: string, supervisorId: string): Promise<SessionHandle> {
-  const session = await listener(interactionId, supervisorId);
+  const session = await listener(world, interactionId, supervisorId);
   await session.signal('barge', { commandId: 'b' });
   expect(await settled(session, 'b')).toMatchObject({ status: 'applied' });
   return session;
-}
-
-async function stopped(session: SessionHandle): Promise<void> {
-  await session.signal('stop');
-  await session.result();
 }
 
 function sweep() {
@@ -83,8 +72,8 @@ function without(action: 'state' | 'interactions', interactionId?: string): void
 describe('a call that is over', () => {
   test('ends its sessions by the list of calls that ended, and no others', async () => {
     const interactionId = world.interaction();
-    const sessions = [await listener(interactionId), await listener(interactionId, 'ben')];
-    const other = await listener(world.interaction());
+    const sessions = [await listener(world, interactionId), await listener(world, interactionId, 'ben')];
+    const other = await listener(world, world.interaction());
     without('state', interactionId);
     world.simulator.controls.endInteraction({ interactionId, announce: false });
     for (const session of sessions) {
@@ -101,7 +90,7 @@ describe('a call that is over', () => {
     async (endedStateAnswer) => {
       world.simulator.controls.setHabits({ endedStateAnswer });
       const interactionId = world.interaction();
-      const session = await listener(interactionId);
+      const session = await listener(world, interactionId);
       without('interactions');
       world.simulator.controls.endInteraction({ interactionId, announce: false });
       const { endReason } = (await session.result()).session;
@@ -116,7 +105,7 @@ describe('a call that is over', () => {
       world.simulator.controls.endInteraction({ interactionId: world.interaction(), announce: false });
     }
     const interactionId = world.interaction();
-    const session = await listener(interactionId);
+    const session = await listener(world, interactionId);
     without('state', interactionId);
     world.simulator.controls.endInteraction({ interactionId, announce: false });
     expect((await session.result()).session.endReason).toBe('interaction-ended');
@@ -128,7 +117,7 @@ describe('a call that is over', () => {
 describe('a leg', () => {
   test('that was severed without a word ends its session as lost', async () => {
     const interactionId = world.interaction();
-    const [anna, ben] = [await speaker(interactionId, 'anna'), await listener(interactionId, 'ben')];
+    const [anna, ben] = [await speaker(interactionId, 'anna'), await listener(world, interactionId, 'ben')];
     const { monitorSessionId } = await memoOf(anna);
     world.simulator.controls.sever({ monitorSessionId: monitorSessionId ?? '', announce: false });
     expect((await anna.result()).session.endReason).toBe('leg-lost');
@@ -140,7 +129,7 @@ describe('a leg', () => {
 
   test('whose mode another program changed is shown as it is', async () => {
     const interactionId = world.interaction();
-    const session = await listener(interactionId);
+    const session = await listener(world, interactionId);
     const { monitorSessionId } = await memoOf(session);
     await world.platform.changeMode({ interactionId, monitorSessionId: monitorSessionId ?? '' }, 'whisper');
     // It speaks without the channel, which it may not: it is silenced as soon as that is seen.
@@ -153,7 +142,7 @@ describe('a leg', () => {
 
   test('of ours that nobody knows is stopped, monitored call or not; other programs’ legs stay, and those of lost starts', async () => {
     const [monitored, lonely] = [world.interaction(), world.interaction()];
-    const session = await listener(monitored);
+    const session = await listener(world, monitored);
     const own = [
       await world.platform.startMonitor({ interactionId: monitored }),
       await world.platform.startMonitor({ interactionId: lonely }),
@@ -195,9 +184,9 @@ describe('a leg', () => {
 describe('a session that was terminated', () => {
   test('and another one started in its place: the new one keeps its own leg', async () => {
     const interactionId = world.interaction();
-    const first = await listener(interactionId);
+    const first = await listener(world, interactionId);
     await first.terminate();
-    const second = await listener(interactionId);
+    const second = await listener(world, interactionId);
     await until(
       'the first leg is stopped',
       () => world.simulator.ledger.legs({ interactionId })[0]?.endedBy === 'stop',
@@ -210,7 +199,7 @@ describe('a session that was terminated', () => {
 
   test('while the platform is away: its leg is stopped when that is back', async () => {
     const interactionId = world.interaction();
-    const session = await listener(interactionId);
+    const session = await listener(world, interactionId);
     without('state');
     await session.terminate();
     await until(
@@ -234,20 +223,7 @@ const FATES = {
   async cancelled(session: SessionHandle): Promise<undefined> {
     await session.cancel();
   },
-  /** To its beginning; what it was told later is told again. */
-  async reset(session: SessionHandle): Promise<SessionHandle> {
-    const { events } = await session.fetchHistory();
-    const firstTask = events?.find((event) => event.workflowTaskCompletedEventAttributes)?.eventId;
-    if (!firstTask) throw new Error('Expected a task that is done, got none');
-    await temporal.client.workflowService.resetWorkflowExecution({
-      namespace: temporal.client.options.namespace,
-      workflowExecution: { workflowId: session.workflowId },
-      workflowTaskFinishEventId: firstTask,
-      requestId: randomUUID(),
-      reason: 'test',
-    });
-    return temporal.client.workflow.getHandle(session.workflowId);
-  },
+  reset: (session: SessionHandle): Promise<SessionHandle> => resetToBeginning(session),
 };
 
 describe.each(['terminated', 'cancelled', 'reset'] as const)('a session that was %s from Temporal’s side', (fate) => {
@@ -257,12 +233,13 @@ describe.each(['terminated', 'cancelled', 'reset'] as const)('a session that was
       const interactionId = world.interaction();
       const legs = () => world.simulator.ledger.legs({ interactionId });
       const anna = doing === 'speaks' ? undefined : await speaker(interactionId, 'anna');
-      const ben = doing === 'speaks' ? await speaker(interactionId, 'ben') : await listener(interactionId, 'ben');
+      const ben =
+        doing === 'speaks' ? await speaker(interactionId, 'ben') : await listener(world, interactionId, 'ben');
       if (doing === 'waits') {
         await ben.signal('barge', { commandId: 'b' });
         await until('ben is next', async () => (await memoOf(ben)).waiting?.position === 1);
       }
-      const cora = await listener(interactionId, 'cora');
+      const cora = await listener(world, interactionId, 'cora');
       await cora.signal('barge', { commandId: 'c' });
       await until('cora waits', async () => (await memoOf(cora)).waiting?.position === (doing === 'waits' ? 2 : 1));
       const { monitorSessionId } = await memoOf(ben);
@@ -306,7 +283,7 @@ describe('the sweep itself', () => {
     await sweep().signal('settings', { intervalMs: 'nonsense' });
     await until('it has heard', async () => (await report()).intervalMs === 3_600_000);
     const interactionId = world.interaction();
-    const session = await listener(interactionId);
+    const session = await listener(world, interactionId);
     // What was due by the old interval has been done.
     await until('it rests', async () => (await sweep().describe()).raw.pendingActivities?.length === 0);
     world.simulator.controls.endInteraction({ interactionId, announce: false });

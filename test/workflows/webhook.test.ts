@@ -1,14 +1,13 @@
-import { createHmac, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { webhookKeys } from '../../api/webhook-signature.js';
+import { webhookKey, webhookSignature } from '../../simulator/webhook-signature.js';
 import { startApi } from '../api/api-world.js';
 import type { RunningApi } from '../api/api-world.js';
 import { figure, spread } from '../support/figures.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
-import { legsGone, memoOf, reached } from '../support/sessions.js';
-import { until } from '../support/until.js';
+import { legsGone, listed, listener, memoOf, stopped } from '../support/sessions.js';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const PREVIOUS = 'whsec_cHJldmlvdXMtc2VjcmV0LW9mLXRoaXMtdGVzdA==';
@@ -43,16 +42,14 @@ async function send(
 ): Promise<{ status: number; body: string }> {
   const body = typeof content === 'string' ? content : JSON.stringify(content);
   const id = `evt-${randomUUID()}`;
-  const timestamp = String(Math.floor(Date.now() / 1_000));
-  const [key = Buffer.alloc(0)] = webhookKeys(secret);
-  const mac = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
+  const timestampSeconds = Math.floor(Date.now() / 1_000);
   const answer = await fetch(`${url}/v1/webhooks/platform`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
       'webhook-id': id,
-      'webhook-timestamp': timestamp,
-      'webhook-signature': `v1,${mac}`,
+      'webhook-timestamp': String(timestampSeconds),
+      'webhook-signature': webhookSignature([webhookKey(secret)], { id, timestampSeconds, body }),
       ...headers,
     },
     body,
@@ -70,22 +67,17 @@ function ended(interactionId: string, more: Record<string, unknown> = {}) {
   };
 }
 
-async function listener(interactionId = world.interaction()) {
-  const session = await world.start({ interactionId, supervisorId: 'anna' });
-  await reached(session, 'SILENT');
-  await until('it is listed', async () => {
-    for await (const { workflowId } of temporal.client.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
-      if (workflowId === session.workflowId) return true;
-    }
-    return false;
-  });
+async function listedListener() {
+  const interactionId = world.interaction();
+  const session = await listener(world, interactionId);
+  await listed(session);
   return { interactionId, session };
 }
 
 test('the platform’s word that a call is over ends its sessions', async () => {
   const tookMs: number[] = [];
   for (let n = 0; n < 10; n += 1) {
-    const { interactionId, session } = await listener();
+    const { interactionId, session } = await listedListener();
     const sinceMs = performance.now();
     world.simulator.controls.endInteraction({ interactionId });
     expect((await session.result()).session.endReason).toBe('interaction-ended');
@@ -96,7 +88,7 @@ test('the platform’s word that a call is over ends its sessions', async () => 
 });
 
 test('once it is answered 2xx, the session has it, though no worker runs', async () => {
-  const { interactionId, session } = await listener();
+  const { interactionId, session } = await listedListener();
   await world.stopWorker();
   expect((await send(ended(interactionId))).status).toBe(204);
   const { events } = await session.fetchHistory();
@@ -111,7 +103,7 @@ test('once it is answered 2xx, the session has it, though no worker runs', async
 });
 
 test('told twice, or by the secret before, it is the same', async () => {
-  const { interactionId, session } = await listener();
+  const { interactionId, session } = await listedListener();
   const event = ended(interactionId);
   const answers = await Promise.all([send(event), send(event, { secret: PREVIOUS }), send(event)]);
   expect(answers.map(({ status }) => status)).toEqual([204, 204, 204]);
@@ -138,7 +130,7 @@ test.each([
 });
 
 test('what is not signed by the secret is refused, whatever it says, and changes nothing', async () => {
-  const { interactionId, session } = await listener();
+  const { interactionId, session } = await listedListener();
   const forged = [
     await send(ended(interactionId), { secret: 'whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' }),
     await send(ended(interactionId), { headers: { 'webhook-timestamp': '1' } }),
@@ -151,8 +143,7 @@ test('what is not signed by the secret is refused, whatever it says, and changes
   }
   expect((await memoOf(session)).state).toBe('SILENT');
   expect(api.logged()).not.toContain(SECRET.slice(6));
-  await session.signal('stop');
-  await session.result();
+  await stopped(session);
 });
 
 test('without a secret there is no webhook', async () => {
