@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { ORPHAN_AFTER_MS } from '../../domain/reconciliation.js';
-import { INTERACTION_SWEEP_ID, sweepReport } from '../../domain/sweep.js';
+import { INTERACTION_SWEEP_ID, SWEEP_NOW, SWEEP_SETTINGS, sweepReport } from '../../domain/sweep.js';
 import type { SweepReport } from '../../domain/sweep.js';
 import { figure } from '../support/figures.js';
 import { replayEveryHistory } from '../support/replay.js';
@@ -68,6 +68,18 @@ function without(action: 'state' | 'interactions', interactionId?: string): void
     times: 10_000,
   });
 }
+
+test('where events may have been missed a sweep begins at once, however long the interval is', async () => {
+  await sweep().signal(SWEEP_SETTINGS, { intervalMs: 3_600_000 });
+  const lastMs = async () => Date.parse((await report()).sweep.at ?? '');
+  const quietSinceMs = await until('none is due', async () => {
+    const atMs = await lastMs();
+    return atMs < Date.now() - 2 * INTERVAL_MS && atMs;
+  });
+  await sweep().signal(SWEEP_NOW, {});
+  await until('another one has begun', async () => (await lastMs()) > quietSinceMs);
+  await sweep().signal(SWEEP_SETTINGS, { intervalMs: INTERVAL_MS });
+});
 
 describe('a call that is over', () => {
   test('ends its sessions by the list of calls that ended, and no others', async () => {
