@@ -1,5 +1,5 @@
 import { cancellationSignal, getClient, heartbeat, log, sleep } from '@temporalio/activity';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { signalled } from '../directory/tell-workflows.js';
 import type { ActivityFailureType } from '../domain/errors.js';
 import type { PlatformEvent } from '../domain/platform-events.js';
@@ -134,6 +134,8 @@ function stopIfTold(): void {
   const type: ActivityFailureType = 'worker.stopping';
   throw ApplicationFailure.create({
     type,
-    message: 'this worker is stopping; another one takes the event stream over',
+    message: 'this worker is stopping; the next one takes the event stream over',
+    // As it should be: nothing to warn of.
+    category: ApplicationFailureCategory.BENIGN,
   });
 }

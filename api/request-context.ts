@@ -15,8 +15,10 @@ export interface RequestContext {
   event?: string;
   /** The code of the problem that was answered. */
   problem?: string;
-  /** Why, where the answer doesn't say. */
+  /** Why, where the answer doesn't say, or nobody here reads it. */
   cause?: string;
+  /** Whoever sent it reads no answers: what was wrong with it is for those who read the log. Not logged itself. */
+  isForOperator?: true;
 }
 
 const contexts = new WeakMap<IncomingMessage, RequestContext>();
@@ -43,15 +45,16 @@ export function requestLog(log: Logger): RequestHandler {
     contexts.set(request, context);
     response.set({ 'X-Request-Id': requestId, 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
     response.once('close', () => {
+      const { isForOperator = false, ...fields } = context;
       const line = {
         method: request.method,
-        ...context,
+        ...fields,
         status: response.statusCode,
         durationMs: Math.round(performance.now() - startedAt),
         ...(response.writableFinished ? {} : { abandoned: true }),
       };
       const text = `${request.method} ${request.path} ${response.statusCode}`;
-      if (response.statusCode >= 500) log.warn(line, text);
+      if (response.statusCode >= 500 || isForOperator) log.warn(line, text);
       else log.info(line, text);
     });
     next();

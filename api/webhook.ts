@@ -32,6 +32,8 @@ export function receiveEvent(router: EventRouter, keys: readonly Buffer[]): Hand
     if (keys.length === 0) {
       throw new Problem('not.found', 'There is no webhook here: PLATFORM_WEBHOOK_SECRET is not set.');
     }
+    const context = contextOf(request);
+    context.isForOperator = true;
     const body: unknown = request.body;
     const delivery = {
       id: request.get('webhook-id'),
@@ -44,7 +46,6 @@ export function receiveEvent(router: EventRouter, keys: readonly Buffer[]): Hand
 
     const event = eventIn(delivery.body);
     if (event !== undefined) {
-      const context = contextOf(request);
       context.interactionId = event.data.interactionId;
       context.event = event.topic;
       await router.route(event);

@@ -40,6 +40,12 @@ export const SHUTDOWN_GRACE_MS = 12_000;
 const HEARTBEAT_PACE_MS = 1_000;
 
 /**
+ * How long a worker that has a workflow in memory may let a task of it lie before any other may take it. The SDK's 10 s is
+ * what a command would wait after its worker was killed; histories are short, so replaying one costs little.
+ */
+const STICKY_FOR = '2s';
+
+/**
  * A history that cannot be replayed ends its workflow, where by default its task would fail for ever: a session that can no
  * longer be told anything, and its leg, would be there until somebody looks. Failed, it is one that has died, behind which
  * the sweep cleans up; and the workflows of which there is one are started anew (docs/decisions/0008-nothing-left-behind.md).
@@ -89,6 +95,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     workflowBundle: options.workflowBundle ?? (await builtBundle()) ?? (await bundleWorkflows()),
     activities: createActivities(platform, workflowSettings, channelIdleMs),
     sinks,
+    stickyQueueScheduleToStartTimeout: STICKY_FOR,
     workflowFailureErrorTypes: FAILURES_OF_WORKFLOWS,
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
   });

@@ -142,6 +142,14 @@ test('what is not signed by the secret is refused, whatever it says, and changes
     expect(body).toContain('webhook.signature.invalid');
   }
   expect((await memoOf(session)).state).toBe('SILENT');
+  // The platform does not read answers; whoever runs this reads warnings.
+  const warned = api
+    .logged()
+    .split('\n')
+    .filter((line) => line.includes('"level":40'));
+  for (const cause of ['are required', 'check both clocks', 'No signature fits']) {
+    expect(warned.some((line) => line.includes(cause))).toBe(true);
+  }
   expect(api.logged()).not.toContain(SECRET.slice(6));
   await stopped(session);
 });
