@@ -18,7 +18,7 @@ export function answerProblems(log: Logger): ErrorRequestHandler {
     context.problem = problem.code;
     if (problem.code === 'internal.error') log.error({ err: error, requestId: context.requestId }, 'request.failed');
     else if (problem.cause instanceof Error) context.cause = reasonOf(problem.cause);
-    else if (context.isForOperator === true) context.cause = wordsOf(problem);
+    else if (context.isForOperator === true) context.cause = problem.message;
     response
       .status(problem.status)
       .set(problem.headers)
@@ -57,10 +57,6 @@ function requestProblem(error: unknown): Problem | undefined {
   if (type === 'entity.verify.failed') return invalidRequest([{ field: 'body', message }]);
   if (type === undefined) return invalidRequest([{ field: 'path', message }]);
   return invalidRequest([{ field: 'body', message }]);
-}
-
-function wordsOf({ message, errors = [] }: Problem): string {
-  return [message, ...errors.map((fault) => `${fault.field} ${fault.message}`)].join(' ');
 }
 
 function reasonOf(error: Error): string {

@@ -54,7 +54,7 @@ export function requestLog(log: Logger): RequestHandler {
         ...(response.writableFinished ? {} : { abandoned: true }),
       };
       const text = `${request.method} ${request.path} ${response.statusCode}`;
-      if (response.statusCode >= 500 || isForOperator) log.warn(line, text);
+      if (response.statusCode >= (isForOperator ? 400 : 500)) log.warn(line, text);
       else log.info(line, text);
     });
     next();

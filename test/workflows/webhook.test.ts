@@ -147,7 +147,9 @@ test('what is not signed by the secret is refused, whatever it says, and changes
     .logged()
     .split('\n')
     .filter((line) => line.includes('"level":40'));
-  for (const cause of ['are required', 'check both clocks', 'No signature fits']) {
+  expect(warned.filter((line) => line.includes('"status":401'))).toHaveLength(forged.length);
+  expect(warned.some((line) => line.includes('"status":204'))).toBe(false);
+  for (const cause of ['check both clocks', 'No signature fits']) {
     expect(warned.some((line) => line.includes(cause))).toBe(true);
   }
   expect(api.logged()).not.toContain(SECRET.slice(6));
