@@ -177,7 +177,8 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
       const answer = await answering(
         async (): Promise<ModeAnswer> => {
           const signal = cancellationSignal();
-          const state = await platform.monitorState(leg.interactionId, { signal });
+          const importance = isExclusive(mode) ? 'mode' : 'release';
+          const state = await platform.monitorState(leg.interactionId, { signal, importance });
           const seen = findLeg(state, leg);
           if (seen === undefined || seen.status === 'terminated' || seen.status === 'failed') {
             return { kind: 'leg-lost' };

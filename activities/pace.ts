@@ -1,28 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 
 /** Between two calls of a round, ms: 600 a minute at most, however many sessions there are. */
 const INTERVAL_MS = 100;
 
-/** The part of the platform's window that is left to commands. */
-const SHARE_OF_OTHERS = 0.5;
-
-/** However long the platform's window is, a call is made at least so often, ms: its state is not waited for for hours. */
-const LONGEST_WAIT_MS = 60_000;
-
 /**
- * When a call that nobody waits for may be made: evenly spaced, and only while half of the platform's window is left, so
- * that commands never wait for it.
+ * When a call that nobody waits for may be made: evenly spaced. That it leaves the platform's window to commands is its
+ * importance's doing (`platform/importance.ts`).
  */
 export class Pace {
-  readonly #platform: Pick<TelephonyPlatform, 'rateLimit'>;
   readonly #signal: AbortSignal;
   readonly #intervalMs: number;
   #nextMs = 0;
 
   /** @param intervalMs between two calls at least */
-  constructor(platform: Pick<TelephonyPlatform, 'rateLimit'>, signal: AbortSignal, intervalMs = INTERVAL_MS) {
-    this.#platform = platform;
+  constructor(signal: AbortSignal, intervalMs = INTERVAL_MS) {
     this.#signal = signal;
     this.#intervalMs = intervalMs;
   }
@@ -30,10 +21,7 @@ export class Pace {
   /** Resolves when it is time. @throws the signal's reason */
   async turn(): Promise<void> {
     const now = performance.now();
-    const known = this.#platform.rateLimit();
-    const isScarce = known !== undefined && known.remaining < known.limit * SHARE_OF_OTHERS && known.resetsAtMs > now;
-    const dueMs = Math.max(now, this.#nextMs, isScarce ? known.resetsAtMs : 0);
-    const atMs = Math.min(dueMs, now + LONGEST_WAIT_MS);
+    const atMs = Math.max(now, this.#nextMs);
     this.#nextMs = atMs + this.#intervalMs;
     await sleep(atMs - now, undefined, { signal: this.#signal });
   }

@@ -5,28 +5,35 @@ import type { PlatformFault } from '../platform/platform-error.js';
 
 /** The first detail of every failure of {@link platformFailure}: what the workflow goes by. */
 export interface PlatformFailureDetails {
-  /** The delay that the platform asked for, ms. */
+  /** When it is worth trying again, ms: what the platform asked for, or what the worker knows of it. */
   readonly retryAfterMs?: number;
+  /** Since when the platform does not answer, ISO 8601. */
+  readonly since?: string;
   /** How long after this failure an ambiguous `start` may yet be sent by another attempt, ms. @default 0 */
   readonly mayStillSendMs?: number;
 }
 
 /**
  * The failure that an activity ends with when a call to the platform did not succeed: retryable exactly where trying
- * again can help, after the delay that the platform asked for. The delay is among the details too: Temporal obeys
+ * again can help, after the delay that its fault names. The delay is among the details too: Temporal obeys
  * `nextRetryDelay` but does not hand it to the workflow.
  */
 export function platformFailure(error: PlatformError): ApplicationFailure {
   const { fault } = error;
   const type: ActivityFailureType = `platform.${fault.kind}`;
-  const retryAfterMs = fault.kind === 'throttled' ? fault.retryAfterMs : null;
+  const retryAfterMs = 'retryAfterMs' in fault ? (fault.retryAfterMs ?? undefined) : undefined;
+  const since = fault.kind === 'unreachable' ? fault.since : undefined;
   return ApplicationFailure.create({
     type,
     message: error.message,
     nonRetryable: !isTransient(fault),
-    ...(retryAfterMs === null
-      ? {}
-      : { details: [{ retryAfterMs } satisfies PlatformFailureDetails], nextRetryDelay: retryAfterMs }),
+    details: [
+      {
+        ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+        ...(since === undefined ? {} : { since }),
+      } satisfies PlatformFailureDetails,
+    ],
+    ...(retryAfterMs === undefined ? {} : { nextRetryDelay: retryAfterMs }),
   });
 }
 

@@ -33,7 +33,8 @@ export function createReadActivities(platform: TelephonyPlatform, settings: Work
         () =>
           platform.listInteractions(
             { status, pageSize, ...(cursor === undefined ? {} : { cursor }) },
-            { signal: cancellationSignal() },
+            // Somebody looks at a page and waits.
+            { signal: cancellationSignal(), importance: 'confirm' },
           ),
         () => undefined,
       ),

@@ -79,7 +79,7 @@ export function createReconcileActivities(platform: TelephonyPlatform, intervalM
   return {
     reconcile: (request) =>
       whileBeating(() => {
-        const pace = new Pace(platform, cancellationSignal(), intervalMs);
+        const pace = new Pace(cancellationSignal(), intervalMs);
         return new Round(platform, getClient(), pace, request).run();
       }),
   };
@@ -211,10 +211,12 @@ class Round {
   async #look(interactionId: string, sessions: readonly RunningSession[], dead: readonly DeadSession[]): Promise<void> {
     this.#looked.add(interactionId);
     const state = await this.#call(() =>
-      this.#platform.monitorState(interactionId, { signal: cancellationSignal() }).catch((error: unknown) => {
-        if (error instanceof PlatformError && error.fault.kind === 'gone') return 'gone' as const;
-        throw error;
-      }),
+      this.#platform
+        .monitorState(interactionId, { signal: cancellationSignal(), importance: 'background' })
+        .catch((error: unknown) => {
+          if (error instanceof PlatformError && error.fault.kind === 'gone') return 'gone' as const;
+          throw error;
+        }),
     );
     if (state === undefined) {
       if (dead.length > 0) this.#sawTheDead = false;

@@ -52,7 +52,7 @@ export function createSweepActivities(platform: TelephonyPlatform): SweepActivit
     async sweepEnded(endedAfter) {
       const before = progress.safeParse([activityInfo().heartbeatDetails]);
       let done: Progress = before.data?.[0] ?? BEGINNING;
-      const pace = new Pace(platform, cancellationSignal());
+      const pace = new Pace(cancellationSignal());
       await whileBeating(
         async () => {
           for (let isLast = false; !isLast;) {

@@ -1,23 +1,23 @@
 import { performance } from 'node:perf_hooks';
 import type { z } from 'zod';
 import { interactionPage, modeAnswer, monitorState, startAnswer, stopAnswer } from '../domain/platform-wire.js';
-import { followStream } from './event-stream.js';
-import { faultOfAnswer, parseJson } from './fault-of-answer.js';
-import type { CallSubject } from './fault-of-answer.js';
+import { isExclusive } from '../domain/session.js';
+import { followEventStream } from './event-connection.js';
+import { faultOfAnswer } from './fault-of-answer.js';
 import { HttpExchange } from './http-exchange.js';
-import type { HttpAnswer, HttpRequest } from './http-exchange.js';
+import type { Importance } from './importance.js';
+import { PlatformCalls } from './platform-calls.js';
+import type { Call } from './platform-calls.js';
 import { PlatformError } from './platform-error.js';
-import { rateLimitIn } from './rate-limit-headers.js';
-import type { CallOptions, Leg, RateLimit, TelephonyPlatform } from './telephony-platform.js';
+import type { Leg, TelephonyPlatform } from './telephony-platform.js';
 import { TokenSource } from './token-source.js';
+import type { TokenReport } from './token-source.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 /** Longest bodies read, bytes. */
 const MAX_BODY_BYTES = { command: 64 * KIB, state: MIB, list: 8 * MIB } as const;
 const COMMAND_PATH = '/api/v2/interactions/telephony/monitor';
-/** Shorter tokens are found by chance in harmless answers; no real platform issues one. */
-const SHORTEST_TOKEN_TO_LOOK_FOR = 16;
 
 /** Time limits, ms. A call takes at most its own limit twice (the replay after a `401`), plus waits and token requests. */
 export interface HttpPlatformTimeouts {
@@ -41,38 +41,41 @@ export interface HttpPlatformOptions {
   readonly timeouts?: HttpPlatformTimeouts;
   /** Connections to the platform at most, besides two for tokens. @default 64 */
   readonly connections?: number;
+  /**
+   * Whether calls keep to the platform's rate limit and spare a platform that is away; `false`: each goes out at once, for
+   * those who look at single exchanges. @default true
+   */
+  readonly isGated?: boolean;
   /** `PLATFORM_EVENTS_URL`. @default the base URL with `ws:` or `wss:` and the path of `platform-api.md` */
   readonly eventsUrl?: string | undefined;
-  /** Monotonic clock for the token's age, ms. @default performance.now */
+  /** Is told when the platform goes away (since when, ISO 8601) and comes back (`undefined`). @default nobody */
+  readonly onOutage?: (since: string | undefined) => void;
+  /** Monotonic clock, ms. @default performance.now */
   readonly monotonicNow?: () => number;
 }
 
 export interface HttpPlatform extends TelephonyPlatform {
+  /**
+   * Keeps the token fresh: replaces it when it is due, and says how it is.
+   * Resolves also where it could not be had; the report says why.
+   */
+  keepToken(): Promise<TokenReport>;
+
+  /** How many workers share the platform's rate limit, this one among them. @default 1 */
+  shareWith(workers: number): void;
+
   /** Lets calls under way finish, fails later ones as `unreachable`, and closes the connections. */
   close(): Promise<void>;
 }
 
-/** One call of the port: what to send and how to take the answer. */
-interface Call<Schema extends z.ZodType> {
-  /** As errors name it. */
-  readonly name: string;
-  readonly subject: CallSubject;
-  readonly request: Omit<HttpRequest, 'headers' | 'signal'>;
-  readonly success: Schema;
-  /** What must hold of a well-formed success, so that nobody acts upon another call's answer. */
-  readonly fits: (answer: z.infer<Schema>) => boolean;
-}
-
 /**
  * The telephony platform over HTTP (`platform-api.md`). Every method rejects with a {@link PlatformError}, or with the
- * reason of its `signal` if that fires first: before the sending nothing has happened then, after it anything may have.
- *
- * A request is written once; only a `401`, which says that nothing was done, is replayed once with a new token. A `2xx`
- * whose content is not what the page promises is `ambiguous`.
+ * reason of its `signal` if that fires first; see {@link PlatformCalls}.
  * @throws TypeError where `baseUrl` is no usable URL
  */
 export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
-  const { baseUrl, clientId, clientSecret, connections = 64, monotonicNow } = options;
+  const { baseUrl, clientId, clientSecret, connections = 64, monotonicNow: now = () => performance.now() } = options;
+  const { onOutage = () => undefined, isGated = true } = options;
   const {
     connectMs = 3_000,
     startMs = 8_000,
@@ -80,7 +83,7 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
     readMs = 5_000,
     tokenMs = 5_000,
   } = options.timeouts ?? {};
-  const calls = new HttpExchange({ baseUrl, connections, connectMs });
+  const exchange = new HttpExchange({ baseUrl, connections, connectMs });
   // Its own connections: a token must not queue behind the calls that wait for it.
   const tokenCalls = new HttpExchange({ baseUrl, connections: 2, connectMs });
   const tokens = new TokenSource({
@@ -88,62 +91,37 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
     clientId,
     clientSecret,
     timeoutMs: tokenMs,
-    ...(monotonicNow === undefined ? {} : { monotonicNow }),
+    monotonicNow: now,
   });
-
   const eventsUrl = options.eventsUrl ?? eventsUrlOf(baseUrl);
-  let rateLimit: RateLimit | undefined;
 
-  async function send(
-    call: Pick<Call<z.ZodType>, 'name' | 'request'>,
-    token: string,
-    signal: AbortSignal | undefined,
-  ): Promise<HttpAnswer> {
-    const headers = {
-      accept: 'application/json',
-      authorization: `Bearer ${token}`,
-      ...(call.request.body === undefined ? {} : { 'content-type': 'application/json' }),
-    };
-    const outcome = await calls.exchange({ ...call.request, headers, signal });
-    if (outcome.kind === 'failure') {
-      throw new PlatformError(call.name, {
-        kind: outcome.sent ? 'ambiguous' : 'unreachable',
-        detail: outcome.detail,
-      });
-    }
-    rateLimit = rateLimitIn(outcome.headers, performance.now()) ?? rateLimit;
-    // Ids and codes end in histories, logs and answers, where our token must not be (`design.md`, invariant 7).
-    if (token.length >= SHORTEST_TOKEN_TO_LOOK_FOR && outcome.body?.includes(token) === true) {
-      return { ...outcome, body: null, bodyFault: 'the answer repeats our access token' };
-    }
-    return outcome;
-  }
-
-  async function perform<Schema extends z.ZodType>(
-    call: Call<Schema>,
-    { signal }: CallOptions = {},
-  ): Promise<z.infer<Schema>> {
-    const token = await tokens.token({ ...(signal === undefined ? {} : { signal }) });
-    let answer = await send(call, token, signal);
-    if (answer.status === 401) {
-      const another = await tokens.refreshAfter401(token, { ...(signal === undefined ? {} : { signal }) });
-      answer = await send(call, another, signal);
-    }
-    if (answer.status < 200 || answer.status > 299) {
-      throw new PlatformError(call.name, faultOfAnswer(call.subject, answer, Date.now()));
-    }
-    return success(call, answer);
-  }
+  const list = (query: URLSearchParams, importance: Importance): Call<typeof interactionPage> => ({
+    name: 'GET interactions',
+    subject: 'list',
+    importance,
+    request: {
+      method: 'GET',
+      path: `/api/v2/interactions?${query.toString()}`,
+      answerTimeoutMs: readMs,
+      maxBodyBytes: MAX_BODY_BYTES.list,
+    },
+    success: interactionPage,
+    fits: () => true,
+  });
+  const harmless = list(new URLSearchParams({ status: 'connected', pageSize: '1' }), 'background');
+  const calls = new PlatformCalls({ exchange, tokens, connections, isGated, harmless, onOutage, now });
 
   function command<Schema extends z.ZodType>(
     leg: Leg,
     action: string,
+    importance: Importance,
     success: Schema,
     fits: Call<Schema>['fits'],
   ): Call<Schema> {
     return {
       name: action,
       subject: 'leg',
+      importance,
       request: {
         method: 'POST',
         path: COMMAND_PATH,
@@ -163,11 +141,12 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
   return {
     clientId,
 
-    async startMonitor({ interactionId, mediaServerGroupId }, callOptions) {
-      const { monitorSessionId } = await perform(
+    async startMonitor({ interactionId, mediaServerGroupId }, { importance = 'start', signal } = {}) {
+      const { monitorSessionId } = await calls.perform(
         {
           name: 'start',
           subject: 'interaction',
+          importance,
           request: {
             method: 'POST',
             path: COMMAND_PATH,
@@ -178,24 +157,20 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
           success: startAnswer,
           fits: (answer) => answer.interactionId === interactionId,
         },
-        callOptions,
+        signal,
       );
       return { monitorSessionId };
     },
 
-    async changeMode(leg, mode, callOptions) {
-      await perform(
-        command(leg, mode, modeAnswer, (answer) => namesNoOther(leg, answer) && answer.mode === mode),
-        callOptions,
-      );
+    async changeMode(leg, mode, { importance = isExclusive(mode) ? 'mode' : 'release', signal } = {}) {
+      const fits = (answer: z.infer<typeof modeAnswer>) => namesNoOther(leg, answer) && answer.mode === mode;
+      await calls.perform(command(leg, mode, importance, modeAnswer, fits), signal);
     },
 
-    async stopMonitor(leg, callOptions) {
+    async stopMonitor(leg, { importance = 'release', signal } = {}) {
       try {
-        await perform(
-          command(leg, 'stop', stopAnswer, (answer) => namesNoOther(leg, answer)),
-          callOptions,
-        );
+        const fits = (answer: z.infer<typeof stopAnswer>) => namesNoOther(leg, answer);
+        await calls.perform(command(leg, 'stop', importance, stopAnswer, fits), signal);
         return 'stopped';
       } catch (error) {
         if (error instanceof PlatformError && error.fault.kind === 'gone') return 'already-gone';
@@ -203,11 +178,12 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
       }
     },
 
-    monitorState(interactionId, callOptions) {
-      return perform(
+    monitorState(interactionId, { importance = 'confirm', signal } = {}) {
+      return calls.perform(
         {
           name: 'GET monitor state',
           subject: 'interaction',
+          importance,
           request: {
             method: 'GET',
             path: `/api/v2/interactions/${pathSegment(interactionId)}/telephony/monitor`,
@@ -217,39 +193,19 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
           success: monitorState,
           fits: (answer) => answer.interactionId === interactionId,
         },
-        callOptions,
+        signal,
       );
     },
 
-    listInteractions({ status, pageSize, cursor, endedAfter }, callOptions) {
+    listInteractions({ status, pageSize, cursor, endedAfter }, { importance = 'background', signal } = {}) {
       const query = new URLSearchParams({ status, pageSize: String(pageSize) });
       if (cursor !== undefined) query.set('cursor', cursor);
       if (endedAfter !== undefined) query.set('endedAfter', endedAfter);
-      return perform(
-        {
-          name: 'GET interactions',
-          subject: 'list',
-          request: {
-            method: 'GET',
-            path: `/api/v2/interactions?${query.toString()}`,
-            answerTimeoutMs: readMs,
-            maxBodyBytes: MAX_BODY_BYTES.list,
-          },
-          success: interactionPage,
-          fits: () => true,
-        },
-        callOptions,
-      );
+      return calls.perform(list(query, importance), signal);
     },
 
     async followEvents(listener, { signal } = {}) {
-      const wanted = { ...(signal === undefined ? {} : { signal }) };
-      const token = await tokens.token(wanted);
-      let end = await followStream({ url: eventsUrl, token, listener, signal });
-      if (end.kind === 'refused' && end.status === 401) {
-        const another = await tokens.refreshAfter401(token, wanted);
-        end = await followStream({ url: eventsUrl, token: another, listener, signal });
-      }
+      const end = await followEventStream({ url: eventsUrl, tokens, listener, signal });
       switch (end.kind) {
         case 'closed':
           return end.detail;
@@ -260,10 +216,15 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
       }
     },
 
-    rateLimit: () => rateLimit,
+    keepToken: () => tokens.keep(),
+
+    shareWith(workers) {
+      calls.workers = workers;
+    },
 
     async close() {
-      await Promise.all([calls.close(), tokenCalls.close()]);
+      calls.close();
+      await Promise.all([exchange.close(), tokenCalls.close()]);
     },
   };
 }
@@ -274,23 +235,8 @@ function eventsUrlOf(baseUrl: string): string {
   return `${baseUrl.replace(/\/+$/, '').replace(/^http/i, 'ws')}/api/v2/notifications/stream`;
 }
 
-/** The content of a `2xx`, checked. Nobody may act upon what is not as documented, yet the platform said that it did it. */
-function success<Schema extends z.ZodType>(call: Call<Schema>, answer: HttpAnswer): z.infer<Schema> {
-  const parsed = call.success.safeParse(answer.body === null ? undefined : parseJson(answer.body));
-  if (parsed.success && call.fits(parsed.data)) return parsed.data;
-  const why = answer.bodyFault ?? (parsed.success ? 'it answers another request' : firstIssue(parsed.error));
-  throw new PlatformError(call.name, { kind: 'ambiguous', detail: `unusable answer ${answer.status}: ${why}` });
-}
-
 function namesNoOther(leg: Leg, answer: { readonly monitorSessionId?: string | undefined }): boolean {
   return answer.monitorSessionId === undefined || answer.monitorSessionId === leg.monitorSessionId;
-}
-
-/** Where the answer went wrong first. zod's messages name types and expected values, never the value that came. */
-function firstIssue(error: z.ZodError): string {
-  const [issue] = error.issues;
-  if (issue === undefined) return 'not as documented';
-  return issue.path.length === 0 ? 'not a JSON object' : `${issue.path.join('.')}: ${issue.message}`;
 }
 
 /** Lone surrogates, which cannot be encoded, become U+FFFD: an id like that is unknown to the platform anyway. */

@@ -8,7 +8,8 @@
  * - `busy`: another leg holds the exclusive channel.
  * - `group-unavailable`: the media server group is unknown, draining or full; no leg was made.
  * - `throttled`: past the rate limit (`429`); `retryAfterMs` is `null` where the platform named no delay.
- * - `unreachable`: nothing was sent, so nothing happened (connection refused, name not found).
+ * - `unreachable`: nothing was sent, so nothing happened (connection refused, name not found; or the platform has not
+ *   answered `since` then, and is only asked now and then whether it is back: `retryAfterMs`).
  * - `ambiguous`: it was sent, and may or may not have taken effect (`5xx`, reset, timeout, an unreadable answer).
  * - `unauthorized`: no token could be had, or a fresh one was refused too.
  * - `invalid`: the platform calls the request itself wrong (another `4xx`).
@@ -20,7 +21,7 @@ export type PlatformFault =
   | { readonly kind: 'busy'; readonly conflictingMonitorSessionId: string }
   | { readonly kind: 'group-unavailable' }
   | { readonly kind: 'throttled'; readonly retryAfterMs: number | null }
-  | { readonly kind: 'unreachable'; readonly detail: string }
+  | { readonly kind: 'unreachable'; readonly detail: string; readonly since?: string; readonly retryAfterMs?: number }
   | { readonly kind: 'ambiguous'; readonly detail: string }
   | { readonly kind: 'unauthorized'; readonly detail: string }
   | { readonly kind: 'invalid'; readonly status: number; readonly code: string };
@@ -40,7 +41,8 @@ export class PlatformError extends Error {
   }
 }
 
-function describeFault(fault: PlatformFault): string {
+/** In words, for people. */
+export function describeFault(fault: PlatformFault): string {
   switch (fault.kind) {
     case 'forbidden':
       return `the platform refuses it to our OAuth client (${fault.code})`;

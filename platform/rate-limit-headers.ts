@@ -1,23 +1,114 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { RateLimit } from './telephony-platform.js';
+import { httpDate } from './http-date.js';
 
-const WHOLE = /^\d{1,9}$/;
-const SECONDS = /^\d{1,9}(?:\.\d+)?$/;
-
-/**
- * What an answer says of the rate limit by `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds until the window
- * resets, `platform-api.md`); `undefined` where one is missing or no number.
- * @param now monotonic clock, ms
- */
-export function rateLimitIn(headers: IncomingHttpHeaders, now: number): RateLimit | undefined {
-  const limit = numberIn(headers['x-ratelimit-limit'], WHOLE);
-  const remaining = numberIn(headers['x-ratelimit-remaining'], WHOLE);
-  const resetSeconds = numberIn(headers['x-ratelimit-reset'], SECONDS);
-  if (limit === undefined || remaining === undefined || resetSeconds === undefined) return undefined;
-  return { limit, remaining, resetsAtMs: now + resetSeconds * 1_000 };
+/** What one answer says of the rate limit, which all calls of our OAuth client share (`platform-api.md`, Everywhere). */
+export interface RateLimit {
+  /** Calls in a window; `null`: not said. */
+  readonly limit: number | null;
+  /** Calls that are left in this one. */
+  readonly remaining: number;
+  /** When the next one begins, ms from the answer on; `null`: not said. */
+  readonly resetsInMs: number | null;
 }
 
-function numberIn(value: string | string[] | undefined, form: RegExp): number | undefined {
-  const text = (Array.isArray(value) ? value[0] : value)?.trim() ?? '';
-  return form.test(text) ? Number(text) : undefined;
+const WHOLE = /^\d{1,9}$/;
+const NUMBER = /^\d{1,16}(?:\.\d{1,9})?$/;
+
+/** Seconds that are more than ten years are a date, in seconds or milliseconds since 1970. */
+const DATE_FROM_S = 1e9;
+const DATE_FROM_MS = 1e12;
+
+/** A window that lasts longer is not believed, ms. */
+const LONGEST_WINDOW_MS = 86_400_000;
+
+/** `l=1, r=2;t=3` and the like: names and whole or decimal numbers, between any separators. */
+const PARAMETER = /(?:^|[\s;,])([a-z]+)\s*=\s*(\d{1,16}(?:\.\d{1,9})?)(?=$|[\s;,])/gi;
+
+type Fields = Readonly<Record<'limit' | 'remaining' | 'reset', string | undefined>>;
+
+/**
+ * What an answer's headers say of the rate limit: `X-RateLimit-Limit`, `-Remaining` and `-Reset` (`platform-api.md`), the
+ * same without `X-`, or the IETF's `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers, also its older
+ * form). A reset may be seconds from now, seconds or milliseconds since 1970, or an HTTP date. `undefined` where no readable
+ * header says what is left; each of the other two is left out where it cannot be read.
+ * @param now wall clock, ms since the epoch; a date is measured from the answer's own `Date` where it has one
+ */
+export function rateLimitIn(headers: IncomingHttpHeaders, now: number): RateLimit | undefined {
+  for (const { limit, remaining, reset } of families(headers)) {
+    const left = whole(remaining);
+    if (left === undefined) continue;
+    const window = whole(limit) ?? 0;
+    return {
+      limit: window > 0 ? window : null,
+      remaining: left,
+      resetsInMs: resetsInMs(reset, answeredAt(headers, now)),
+    };
+  }
+  return undefined;
+}
+
+/** How long until the window resets, ms from the answer on, as {@link rateLimitIn}; `null`: not said. */
+export function windowResetIn(headers: IncomingHttpHeaders, now: number): number | null {
+  for (const { reset } of families(headers)) {
+    const inMs = resetsInMs(reset, answeredAt(headers, now));
+    if (inMs !== null) return inMs;
+  }
+  return null;
+}
+
+function answeredAt(headers: IncomingHttpHeaders, now: number): number {
+  return httpDate(text(headers['date'])) ?? now;
+}
+
+function families(headers: IncomingHttpHeaders): readonly Fields[] {
+  return [named(headers, 'x-ratelimit'), named(headers, 'ratelimit'), structured(headers)];
+}
+
+function named(headers: IncomingHttpHeaders, prefix: string): Fields {
+  const field = (name: string) => text(headers[`${prefix}-${name}`]);
+  return { limit: field('limit'), remaining: field('remaining'), reset: field('reset') };
+}
+
+/** `RateLimit: "default";r=50;t=30` beside `RateLimit-Policy: "default";q=100;w=60`; or `limit=100, remaining=50, reset=30`. */
+function structured(headers: IncomingHttpHeaders): Fields {
+  const now = parameters(text(headers['ratelimit']));
+  const policy = parameters(text(headers['ratelimit-policy']));
+  return {
+    limit: now.get('limit') ?? policy.get('q'),
+    remaining: now.get('remaining') ?? now.get('r'),
+    reset: now.get('reset') ?? now.get('t'),
+  };
+}
+
+/** The first of each name: of several policies the platform names the tightest first, as the draft asks it to. */
+function parameters(field: string | undefined): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const [, name = '', value = ''] of (field ?? '').matchAll(PARAMETER)) {
+    if (!found.has(name.toLowerCase())) found.set(name.toLowerCase(), value);
+  }
+  return found;
+}
+
+function resetsInMs(reset: string | undefined, answeredAtMs: number): number | null {
+  const inMs = untilMs(reset, answeredAtMs);
+  return inMs === undefined || inMs > LONGEST_WINDOW_MS ? null : Math.max(0, Math.ceil(inMs));
+}
+
+function untilMs(reset: string | undefined, answeredAtMs: number): number | undefined {
+  if (reset === undefined) return undefined;
+  if (!NUMBER.test(reset)) {
+    const atMs = httpDate(reset);
+    return atMs === undefined ? undefined : atMs - answeredAtMs;
+  }
+  const number = Number(reset);
+  if (number >= DATE_FROM_MS) return number - answeredAtMs;
+  return number >= DATE_FROM_S ? number * 1_000 - answeredAtMs : number * 1_000;
+}
+
+function whole(value: string | undefined): number | undefined {
+  return value !== undefined && WHOLE.test(value) ? Number(value) : undefined;
+}
+
+function text(value: string | string[] | undefined): string | undefined {
+  return (Array.isArray(value) ? value[0] : value)?.trim();
 }

@@ -1,21 +1,21 @@
 import type { IncomingHttpHeaders } from 'node:http';
+import { httpDate } from './http-date.js';
+import { windowResetIn } from './rate-limit-headers.js';
 
 /** Longest delay believed, ms: a platform that asks for more is asked again after this. */
 const MAX_DELAY_MS = 300_000;
 
 const SECONDS = /^\d+(?:\.\d+)?$/;
-/** RFC 9110, IMF-fixdate: the one form of an HTTP date that is still sent. `Date.parse` alone takes nearly anything. */
-const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
-
 /**
  * How long a `429` asks to wait, ms, at most five minutes: `Retry-After` (seconds, or an HTTP date, where a past one
- * means now), else `X-RateLimit-Reset` (seconds). `null` where neither is there or readable (`platform-api.md` allows
+ * means now), else what is said of the window's reset. `null` where neither is there or readable (`platform-api.md` allows
  * a platform to leave both out).
  * @param now wall clock, ms since the epoch, for the HTTP date
  */
 export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | null {
   const asked = first(headers['retry-after']);
-  return seconds(asked) ?? untilDate(asked, now) ?? seconds(first(headers['x-ratelimit-reset']));
+  const resetMs = windowResetIn(headers, now);
+  return seconds(asked) ?? untilDate(asked, now) ?? (resetMs === null ? null : capped(resetMs));
 }
 
 function seconds(value: string | undefined): number | null {
@@ -23,9 +23,8 @@ function seconds(value: string | undefined): number | null {
 }
 
 function untilDate(value: string | undefined, now: number): number | null {
-  if (value === undefined || !HTTP_DATE.test(value)) return null;
-  const at = Date.parse(value);
-  return Number.isNaN(at) ? null : capped(Math.max(0, at - now));
+  const at = httpDate(value);
+  return at === undefined ? null : capped(Math.max(0, at - now));
 }
 
 function capped(delayMs: number): number {

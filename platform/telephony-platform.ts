@@ -1,8 +1,9 @@
 import type { Interaction, InteractionPage, InteractionStatus, MonitorState } from '../domain/platform-wire.js';
 import type { MonitorMode } from '../domain/session.js';
 import type { EventListener } from './event-stream.js';
+import type { Importance } from './importance.js';
 
-export type { EventListener, Interaction, InteractionPage, MonitorState };
+export type { EventListener, Importance, Interaction, InteractionPage, MonitorState };
 
 /** A leg on the platform: the pair that every command but `start` names. */
 export interface Leg {
@@ -13,12 +14,20 @@ export interface Leg {
 export interface CallOptions {
   /** Gives the call up; what it was about to change may then have been changed or not. */
   readonly signal?: AbortSignal;
+  /**
+   * How much the call matters when not all can be made at once. @default `release` for `stopMonitor` and for silence, `mode`
+   * for barge and whisper, `start`, `confirm` for `monitorState`, `background` for lists
+   */
+  readonly importance?: Importance;
 }
 
 /**
  * The telephony platform as the rest of Earshot sees it (`platform-api.md`, endpoint by endpoint).
  * A method resolves with the documented success and rejects with a {@link PlatformError} for everything else.
  * None of them retries, but for the one replay after a `401`: retrying is Temporal's business.
+ *
+ * A call for which the rate limit has no room waits its turn for a moment, and is `throttled` then; one to a platform that
+ * is away is `unreachable` at once. In both cases nothing has been sent, and the fault says when to come again.
  */
 export interface TelephonyPlatform {
   /** Our OAuth client: the `clientId` of the legs that are ours. */
@@ -63,17 +72,4 @@ export interface TelephonyPlatform {
    * @throws PlatformError where it could not be opened: `forbidden`, `throttled`, `unreachable`, `unauthorized`, `invalid`.
    */
   followEvents(listener: EventListener, options?: CallOptions): Promise<string>;
-
-  /** What the platform's last answer said of the rate limit; `undefined` if it said nothing. */
-  rateLimit(): RateLimit | undefined;
-}
-
-/** The platform's rate limit, which all calls of our OAuth client share (`platform-api.md`, Everywhere). */
-export interface RateLimit {
-  /** Calls in a window. */
-  readonly limit: number;
-  /** Calls that are left in this one. */
-  readonly remaining: number;
-  /** When the next one begins, ms by the monotonic clock (`performance.now`). */
-  readonly resetsAtMs: number;
 }

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { tokenAnswer } from '../domain/platform-wire.js';
 import { parseJson } from './fault-of-answer.js';
 import type { HttpExchange, HttpOutcome } from './http-exchange.js';
-import { PlatformError } from './platform-error.js';
+import { describeFault, PlatformError } from './platform-error.js';
 import type { PlatformFault } from './platform-error.js';
 import { retryAfterMs } from './retry-after.js';
 import type { CallOptions } from './telephony-platform.js';
@@ -12,9 +12,11 @@ import { untilAborted } from './until-aborted.js';
 const MAX_BODY_BYTES = 64 * 1024;
 /** A token is replaced this long before it expires, or at half its life if that is shorter. */
 const EARLY_MS = 30_000;
-/** After a refusal nobody is asked again for this long, doubling with each refusal in a row. */
-const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 30_000;
+/**
+ * After a failure nobody is asked again for this long, doubling with each in a row: a refusal, or no usable answer, of which
+ * the first is taken for a mishap.
+ */
+const PAUSE_MS = { refused: { first: 1_000, longest: 30_000 }, unreachable: { first: 250, longest: 5_000 } } as const;
 /** What can stand in an `Authorization` header. */
 const SENDABLE = /^[\x21-\x7e]+$/;
 
@@ -26,6 +28,20 @@ export interface TokenSourceOptions {
   readonly timeoutMs: number;
   /** Monotonic clock, ms. @default performance.now */
   readonly monotonicNow?: () => number;
+}
+
+/** How the token is; never the token. Times are ISO 8601 by our own clock. */
+export interface TokenReport {
+  /** `null`: there is none that is still good. */
+  readonly expiresAt: string | null;
+  /** When the last one was got; `null`: never. */
+  readonly refreshedAt: string | null;
+  /** Requests for a token that failed since. */
+  readonly failures: number;
+  /** Why the last one did; `null`: it did not. */
+  readonly trouble: string | null;
+  /** When the token has to be looked after again, ms from now. */
+  readonly dueInMs: number;
 }
 
 interface HeldToken {
@@ -53,7 +69,8 @@ export class TokenSource {
   /** The one request under way. It never rejects, so nobody needs to be waiting for it. */
   #refreshing: Promise<Outcome> | undefined;
   #pause: { readonly until: number; readonly fault: PlatformFault } | undefined;
-  #refusals = 0;
+  #failures = 0;
+  #refreshedAt: string | null = null;
 
   constructor({ exchange, clientId, clientSecret, timeoutMs, monotonicNow }: TokenSourceOptions) {
     this.#exchange = exchange;
@@ -89,6 +106,27 @@ export class TokenSource {
     return this.token(options);
   }
 
+  /** Replaces the token if it is due, and reports. Never rejects. */
+  async keep(): Promise<TokenReport> {
+    if (this.#held === undefined || this.#now() >= this.#held.refreshAt) await this.#refresh();
+    const now = this.#now();
+    const held = this.#held;
+    const pausedForMs = Math.max(0, (this.#pause?.until ?? 0) - now);
+    return {
+      expiresAt:
+        held !== undefined && held.expiresAt > now ? new Date(Date.now() + held.expiresAt - now).toISOString() : null,
+      refreshedAt: this.#refreshedAt,
+      failures: this.#failures,
+      trouble: this.#pause === undefined ? null : describeFault(this.#pause.fault),
+      dueInMs: Math.ceil(Math.max(pausedForMs, held === undefined ? 0 : held.refreshAt - now)),
+    };
+  }
+
+  /** How long until a token is due for replacement, ms; 0 where it is not the one that is held any more. */
+  replacedInMs(token: string): number {
+    return this.#held?.value === token ? Math.max(0, this.#held.refreshAt - this.#now()) : 0;
+  }
+
   #refresh(): Promise<Outcome> {
     // One at a time: a request that timed out is cut off before the next begins, so no older answer comes in late.
     this.#refreshing ??= this.#fetch().finally(() => (this.#refreshing = undefined));
@@ -114,7 +152,8 @@ export class TokenSource {
       return read;
     }
     this.#pause = undefined;
-    this.#refusals = 0;
+    this.#failures = 0;
+    this.#refreshedAt = new Date().toISOString();
     // Counted from the asking: the platform's clock for it began no later than the answer.
     const lifetimeMs = tokenLifetimeMs(read.expiresIn);
     const expiresAt = askedAt + lifetimeMs;
@@ -122,22 +161,22 @@ export class TokenSource {
     return { value: read.value };
   }
 
-  /** Wrong credentials stay wrong and a throttle holds for everybody: asking on and on would only make it worse. */
+  /** Wrong credentials stay wrong, a throttle holds for everybody, and one that is down is not helped by being asked. */
   #pauseAfter(fault: PlatformFault): void {
-    if (fault.kind === 'unreachable') {
-      this.#pause = undefined;
-      return;
-    }
-    const growing = Math.min(FIRST_PAUSE_MS * 2 ** this.#refusals, LONGEST_PAUSE_MS);
-    this.#refusals += 1;
+    const { first, longest } = PAUSE_MS[fault.kind === 'unreachable' ? 'unreachable' : 'refused'];
+    const isMishap = fault.kind === 'unreachable' && this.#failures === 0;
+    const growing = isMishap ? 0 : Math.min(first * 2 ** this.#failures, longest);
+    this.#failures += 1;
     const pauseMs = fault.kind === 'throttled' ? (fault.retryAfterMs ?? growing) : growing;
     this.#pause = { until: this.#now() + pauseMs, fault };
   }
 }
 
-/** A throttle's delay as seen by one who asks in the middle of it. */
+/** A failure as seen by one who asks in the pause after it. */
 function remaining(fault: PlatformFault, restMs: number): PlatformFault {
-  return fault.kind === 'throttled' ? { kind: 'throttled', retryAfterMs: Math.ceil(restMs) } : fault;
+  return fault.kind === 'throttled' || fault.kind === 'unreachable'
+    ? { ...fault, retryAfterMs: Math.ceil(restMs) }
+    : fault;
 }
 
 function readTokenOutcome(

@@ -6,7 +6,8 @@ import type { RoundRequest, RoundResult } from '../../activities/reconcile-activ
 import { newSessionRecord } from '../../domain/session-record.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
 import type { LegState } from '../../domain/platform-wire.js';
-import { SESSION_MEMO, START_MEMO } from '../../domain/workflow-contract.js';
+import { INTERACTION_SWEEP, INTERACTION_SWEEP_ID, ROUND_MEMO } from '../../domain/sweep.js';
+import { MONITORING_SESSION, SESSION_MEMO, START_MEMO } from '../../domain/workflow-contract.js';
 import { PlatformError } from '../../platform/platform-error.js';
 import type { PlatformFault } from '../../platform/platform-error.js';
 import type { TelephonyPlatform } from '../../platform/telephony-platform.js';
@@ -38,6 +39,8 @@ class ManyCalls {
   /** Where the next page begins; a page has 100. */
   nextCursor = (end: number): string | null => (end < this.calls.length ? String(end) : null);
   fails: PlatformFault | undefined;
+  /** What happens while a look is under way. */
+  meanwhile: (interactionId: string) => Promise<void> = () => Promise.resolve();
 
   constructor(count: number) {
     this.calls = Array.from({ length: count }, (_, n) => `call-${n}`);
@@ -61,13 +64,12 @@ class ManyCalls {
       startMonitor: none,
       changeMode: none,
       followEvents: none,
-      rateLimit: () => undefined,
       stopMonitor: ({ monitorSessionId }) => {
         this.stopped.push(monitorSessionId);
         return Promise.resolve('stopped');
       },
       monitorState: async (interactionId) => {
-        await Promise.resolve();
+        await this.meanwhile(interactionId);
         failing('GET monitor state');
         this.looked.push(interactionId);
         const monitors = [...this.legsOf(interactionId)];
@@ -139,27 +141,68 @@ test('no leg is stopped by lists that are out of date', async () => {
   expect(platform.stopped).toEqual([]);
 });
 
-test('a session that names another program’s leg in its memo does not have it stopped', async () => {
+test('a leg that nobody knows is stopped, but not one that a session has come to show meanwhile', async () => {
+  await freshLists();
+  const unknown = ['ms-1', 'ms-2'].map((monitorSessionId) => ({
+    interactionId: 'call-late',
+    monitorSessionId,
+    sinceMs: 1,
+  }));
+  const platform = new ManyCalls(0);
+  platform.legsOf = () => [leg('ms-1'), leg('ms-2')];
+  platform.meanwhile = () => shown('call-late', 'ms-1', 'Running');
+  expect(await platform.round({ unknown })).toMatchObject({ legsStopped: 1, unknown: [unknown[0]], trouble: null });
+  expect(platform.stopped).toEqual(['ms-2']);
+});
+
+test('the leg of a session that died is stopped at once, and nobody else’s that its memo names', async () => {
+  await freshLists();
   const closedSince = new Date(Date.now() - 1_000).toISOString();
-  const ids = { interactionId: 'call-1', supervisorId: 'mallory' };
+  await Promise.all([shown('call-1', 'ms-foreign', 'Terminated'), shown('call-2', 'ms-own', 'Terminated')]);
+  const platform = new ManyCalls(3);
+  platform.legsOf = (interactionId) => {
+    if (interactionId === 'call-1') return [leg('ms-foreign', 'another')];
+    return interactionId === 'call-2' ? [leg('ms-own'), leg('ms-young')] : [];
+  };
+  const result = await platform.round({ closedSince });
+  expect(new Set(platform.looked.slice(0, 2))).toEqual(new Set(['call-1', 'call-2']));
+  expect(result).toMatchObject({ legsStopped: 1, sawTheDead: true });
+  expect(platform.stopped).toEqual(['ms-own']);
+});
+
+test('where the platform could not be asked about the dead, the next round has to', async () => {
+  const closedSince = new Date(Date.now() - 1_000).toISOString();
+  await shown('call-1', 'ms-own', 'Terminated');
+  const platform = new ManyCalls(1);
+  platform.fails = { kind: 'ambiguous', detail: '503' };
+  expect((await platform.round({ closedSince })).sawTheDead).toBe(false);
+});
+
+/** Lists as they are while a sweep runs: they show the mark of its round. */
+async function freshLists(): Promise<void> {
+  await temporal.client.workflow.start(INTERACTION_SWEEP, {
+    workflowId: INTERACTION_SWEEP_ID,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    taskQueue: 'deserted',
+    memo: { [ROUND_MEMO]: REQUEST.round },
+  });
+}
+
+/** A session whose memo names a leg, once lists show it running or terminated. */
+async function shown(interactionId: string, monitorSessionId: string, status: 'Running' | 'Terminated'): Promise<void> {
+  const ids = { interactionId, supervisorId: 'mallory' };
   const workflowId = sessionWorkflowId(ids.interactionId, ids.supervisorId);
   const { session } = newSessionRecord(ids, { sessionId: workflowId, runId: '' }, new Date().toISOString());
-  const handle = await temporal.client.workflow.start('monitoringSession', {
+  const handle = await temporal.client.workflow.start(MONITORING_SESSION, {
     workflowId,
     taskQueue: 'deserted',
-    memo: { [SESSION_MEMO]: { ...session, monitorSessionId: 'ms-foreign' }, [START_MEMO]: 'resolved' },
+    memo: { [SESSION_MEMO]: { ...session, monitorSessionId }, [START_MEMO]: 'resolved' },
   });
-  await handle.terminate();
+  if (status === 'Terminated') await handle.terminate();
   await until('it is listed', async () => {
-    for await (const one of temporal.client.workflow.list({ query: "ExecutionStatus = 'Terminated'" })) {
-      if (one.workflowId === workflowId) return true;
+    for await (const one of temporal.client.workflow.list({ query: `ExecutionStatus = '${status}'` })) {
+      if (one.runId === handle.firstExecutionRunId) return true;
     }
     return false;
   });
-  const platform = new ManyCalls(2);
-  platform.legsOf = (interactionId) => (interactionId === 'call-1' ? [leg('ms-foreign', 'another')] : []);
-  const result = await platform.round({ closedSince });
-  expect(platform.looked[0]).toBe('call-1');
-  expect(result).toMatchObject({ legsStopped: 0, sawTheDead: true });
-  expect(platform.stopped).toEqual([]);
-});
+}

@@ -140,7 +140,7 @@ export function rawAnswer(status: number, body: string): string {
 
 export const STARTED = JSON.stringify({ monitorSessionId: 'ms-1', interactionId: 'int-1', status: 'pending' });
 
-/** An adapter for the server, closed after the test. */
+/** An adapter for the server, closed after the test; it sends everything at once unless told otherwise. */
 export function adapterFor(
   server: { readonly baseUrl: string },
   options: Partial<HttpPlatformOptions> = {},
@@ -149,6 +149,7 @@ export function adapterFor(
     baseUrl: server.baseUrl,
     clientId: 'client-1',
     clientSecret: SECRET,
+    isGated: false,
     ...options,
   });
   toClose.push(() => platform.close());

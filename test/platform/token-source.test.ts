@@ -220,3 +220,54 @@ test('a throttled token endpoint is left alone for as long as it asks', async ()
   clock.nowMs += 3_000;
   expect(await source.token()).toBe(nthToken(2));
 });
+
+test('one that is kept is replaced when it is due, and says how it is', async () => {
+  const { server, source, clock, issue } = await setUp();
+  issue(100);
+  const first = await source.keep();
+  expect(first).toMatchObject({ failures: 0, trouble: null, dueInMs: 70_000 });
+  expect(Date.parse(first.expiresAt ?? '') - Date.now()).toBeGreaterThan(99_000 - 5_000);
+  expect(first.refreshedAt).not.toBeNull();
+  expect(source.replacedInMs(nthToken(1))).toBe(70_000);
+  clock.nowMs += 69_999;
+  expect(await source.keep()).toMatchObject({ dueInMs: 1 });
+  expect(server.tokenRequests).toHaveLength(1);
+  clock.nowMs += 1;
+  expect(await source.keep()).toMatchObject({ dueInMs: 70_000 });
+  expect(server.tokenRequests).toHaveLength(2);
+  expect(source.replacedInMs(nthToken(1))).toBe(0);
+  expect(JSON.stringify(await source.keep())).not.toContain(nthToken(2));
+});
+
+test('what fails while it is kept is told, with when it is tried again; the old one lasts as long as it lasts', async () => {
+  const { server, source, clock, issue } = await setUp();
+  issue(100);
+  await source.keep();
+  clock.nowMs += 70_000;
+  server.onToken = () => ({ status: 401, body: { code: 'invalid_client' } });
+  const refused = await source.keep();
+  expect(refused).toMatchObject({ failures: 1, dueInMs: 1_000, trouble: expect.stringMatching(/PLATFORM_CLIENT_ID/) });
+  expect(refused.expiresAt).not.toBeNull();
+  expect(await source.token()).toBe(nthToken(1));
+  clock.nowMs += 30_000;
+  expect(await source.keep()).toMatchObject({ failures: 2, expiresAt: null, dueInMs: 2_000 });
+  expect(await faultOf(source.token())).toMatchObject({ kind: 'unauthorized' });
+  issue(100);
+  clock.nowMs += 2_000;
+  expect(await source.keep()).toMatchObject({ failures: 0, trouble: null });
+});
+
+test('an endpoint that is down is not hammered, however many calls want a token', async () => {
+  const { server, source, clock } = await setUp();
+  server.onToken = () => ({ status: 503 });
+  for (let call = 0; call < 200; call += 1)
+    expect(await faultOf(source.token())).toMatchObject({ kind: 'unreachable' });
+  // The first is taken for a mishap; after that one a pause.
+  expect(server.tokenRequests).toHaveLength(2);
+  for (let second = 0; second < 60; second += 1) {
+    clock.nowMs += 1_000;
+    await faultOf(source.token());
+  }
+  expect(server.tokenRequests.length).toBeLessThanOrEqual(2 + 16);
+  expect(await faultOf(source.token())).toMatchObject({ retryAfterMs: expect.any(Number) });
+});

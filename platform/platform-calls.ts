@@ -1,0 +1,190 @@
+import type { z } from 'zod';
+import { CallGate } from './call-gate.js';
+import type { Pass } from './call-gate.js';
+import { faultOfAnswer, parseJson } from './fault-of-answer.js';
+import type { CallSubject } from './fault-of-answer.js';
+import type { HttpAnswer, HttpExchange, HttpOutcome, HttpRequest } from './http-exchange.js';
+import type { Importance } from './importance.js';
+import { Outage } from './outage.js';
+import { PlatformError } from './platform-error.js';
+import { RateBudget } from './rate-budget.js';
+import { rateLimitIn } from './rate-limit-headers.js';
+import { retryAfterMs } from './retry-after.js';
+import type { TokenSource } from './token-source.js';
+
+/** Shorter tokens are found by chance in harmless answers; no real platform issues one. */
+const SHORTEST_TOKEN_TO_LOOK_FOR = 16;
+
+/** One call of the port: what to send and how to take the answer. */
+export interface Call<Schema extends z.ZodType> {
+  /** As errors name it. */
+  readonly name: string;
+  readonly subject: CallSubject;
+  readonly importance: Importance;
+  readonly request: Omit<HttpRequest, 'headers' | 'signal'>;
+  readonly success: Schema;
+  /** What must hold of a well-formed success, so that nobody acts upon another call's answer. */
+  readonly fits: (answer: z.infer<Schema>) => boolean;
+}
+
+export interface PlatformCallsOptions {
+  readonly exchange: HttpExchange;
+  readonly tokens: TokenSource;
+  /** Calls that may be in flight at the same time. */
+  readonly connections: number;
+  /** `false`: every call goes out at once. */
+  readonly isGated: boolean;
+  /** Something harmless to ask, which shows whether a platform that went away is back. */
+  readonly harmless: Call<z.ZodType>;
+  /** Is told when the platform goes away (since when, ISO 8601) and comes back (`undefined`). */
+  readonly onOutage: (since: string | undefined) => void;
+  /** Monotonic clock, ms. */
+  readonly now: () => number;
+}
+
+/**
+ * Makes calls to the platform: each with our token, inside the rate limit, and not while the platform is away. A request is
+ * written once; only a `401`, which says that nothing was done, is replayed once with a new token.
+ */
+export class PlatformCalls {
+  readonly #exchange: HttpExchange;
+  readonly #tokens: TokenSource;
+  readonly #gate: CallGate | undefined;
+  readonly #outage: Outage;
+  readonly #budget: RateBudget;
+
+  constructor({ exchange, tokens, connections, isGated, harmless, onOutage, now }: PlatformCallsOptions) {
+    this.#exchange = exchange;
+    this.#tokens = tokens;
+    this.#budget = new RateBudget({ now, random: Math.random });
+    this.#outage = new Outage({
+      now,
+      wallNow: Date.now,
+      random: Math.random,
+      probe: () => this.#isBack(harmless),
+      onChange: onOutage,
+    });
+    const gate = { budget: this.#budget, outage: this.#outage, now, connections };
+    this.#gate = isGated ? new CallGate(gate) : undefined;
+  }
+
+  /** How many workers share the platform's rate limit, this one among them. */
+  set workers(count: number) {
+    this.#budget.workers = Math.max(1, Math.floor(count));
+  }
+
+  /**
+   * @throws PlatformError, or the reason of `signal` if that fires first: before the sending nothing has happened then,
+   * after it anything may have. A `2xx` whose content is not what the page promises is `ambiguous`.
+   */
+  async perform<Schema extends z.ZodType>(
+    call: Call<Schema>,
+    signal: AbortSignal | undefined,
+  ): Promise<z.infer<Schema>> {
+    const wanted = signal === undefined ? {} : { signal };
+    const token = await this.#tokens.token(wanted);
+    let answer = await this.#send(call, token, signal);
+    if (answer.status === 401) {
+      const another = await this.#tokens.refreshAfter401(token, wanted);
+      answer = await this.#send(call, another, signal);
+    }
+    if (answer.status < 200 || answer.status > 299) {
+      throw new PlatformError(call.name, faultOfAnswer(call.subject, answer, Date.now()));
+    }
+    return success(call, answer);
+  }
+
+  close(): void {
+    this.#outage.close();
+  }
+
+  async #send(
+    call: Pick<Call<z.ZodType>, 'name' | 'request' | 'importance'>,
+    token: string,
+    signal: AbortSignal | undefined,
+  ): Promise<HttpAnswer> {
+    const entered = (await this.#gate?.enter(call.importance, signal)) ?? UNCOUNTED;
+    if ('kind' in entered) throw new PlatformError(call.name, entered);
+    return this.#exchanged(call, token, signal, entered);
+  }
+
+  async #exchanged(
+    call: Pick<Call<z.ZodType>, 'name' | 'request'>,
+    token: string,
+    signal: AbortSignal | undefined,
+    pass: Pass,
+  ): Promise<HttpAnswer> {
+    let outcome: HttpOutcome;
+    try {
+      const headers = {
+        accept: 'application/json',
+        authorization: `Bearer ${token}`,
+        ...(call.request.body === undefined ? {} : { 'content-type': 'application/json' }),
+      };
+      outcome = await this.#exchange.exchange({ ...call.request, headers, signal });
+    } catch (error) {
+      pass.abandoned();
+      throw error;
+    }
+    if (outcome.kind === 'failure') {
+      const { sent, detail } = outcome;
+      pass.failed({ sent });
+      throw new PlatformError(call.name, { kind: sent ? 'ambiguous' : 'unreachable', detail });
+    }
+    const { status, headers, body } = outcome;
+    pass.answered({
+      isAble: isAble(status),
+      rateLimit: rateLimitIn(headers, Date.now()),
+      ...(status === 429 ? { throttled: { retryAfterMs: retryAfterMs(headers, Date.now()) } } : {}),
+    });
+    // Ids and codes end in histories, logs and answers, where our token must not be (`design.md`, invariant 7).
+    if (token.length >= SHORTEST_TOKEN_TO_LOOK_FOR && body?.includes(token) === true) {
+      return { ...outcome, body: null, bodyFault: 'the answer repeats our access token' };
+    }
+    return outcome;
+  }
+
+  /** Asked past the gate, which is shut then. Any answer at all is one, also that our credentials are refused. */
+  async #isBack(call: Call<z.ZodType>): Promise<boolean> {
+    const spent = this.#budget.spend('background');
+    let isBack = false;
+    const pass: Pass = {
+      answered: ({ isAble: able, ...answer }) => {
+        this.#budget.answered(spent, answer);
+        isBack = able;
+      },
+      failed: ({ sent }) => (sent ? this.#budget.unanswered(spent) : this.#budget.unsent(spent)),
+      abandoned: () => this.#budget.unanswered(spent),
+    };
+    try {
+      await this.#exchanged(call, await this.#tokens.token(), undefined, pass);
+    } catch (error) {
+      this.#budget.unsent(spent);
+      if (!(error instanceof PlatformError)) throw error;
+      return error.fault.kind === 'unauthorized' || error.fault.kind === 'throttled';
+    }
+    return isBack;
+  }
+}
+
+const UNCOUNTED: Pass = { answered: () => undefined, failed: () => undefined, abandoned: () => undefined };
+
+/** Whether the platform was able to say something that makes sense. */
+function isAble(status: number): boolean {
+  return status < 500 && status !== 408;
+}
+
+/** The content of a `2xx`, checked. Nobody may act upon what is not as documented, yet the platform said that it did it. */
+function success<Schema extends z.ZodType>(call: Call<Schema>, answer: HttpAnswer): z.infer<Schema> {
+  const parsed = call.success.safeParse(answer.body === null ? undefined : parseJson(answer.body));
+  if (parsed.success && call.fits(parsed.data)) return parsed.data;
+  const why = answer.bodyFault ?? (parsed.success ? 'it answers another request' : firstIssue(parsed.error));
+  throw new PlatformError(call.name, { kind: 'ambiguous', detail: `unusable answer ${answer.status}: ${why}` });
+}
+
+/** Where the answer went wrong first. zod's messages name types and expected values, never the value that came. */
+function firstIssue(error: z.ZodError): string {
+  const [issue] = error.issues;
+  if (issue === undefined) return 'not as documented';
+  return issue.path.length === 0 ? 'not a JSON object' : `${issue.path.join('.')}: ${issue.message}`;
+}

@@ -1,0 +1,304 @@
+import { reserveFrom } from './importance.js';
+import type { Importance } from './importance.js';
+import type { RateLimit } from './rate-limit-headers.js';
+
+/** Assumed of a window that the platform says nothing of, ms. */
+const DEFAULT_WINDOW_MS = 1_000;
+
+/** A first call of a new window that has not been answered for so long is followed by another, ms. */
+const PROBE_PATIENCE_MS = 1_000;
+
+/** A call may be under way to the platform for so long before that counts it, ms. */
+const TRANSIT_MS = 1_000;
+
+/** Without a `Retry-After`, ms: doubling with each 429 in a row. */
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 30_000;
+
+/** A delay is stretched by at most this part of it, so that those who wait do not all come back at once. */
+const JITTER = 0.1;
+
+/** Where the platform says nothing: calls a second, at first and at most. */
+const FIRST_RATE = 5;
+const LOWEST_RATE = 0.5;
+const HIGHEST_RATE = 200;
+
+/** Nobody is sent away for longer, ms; by then the platform may have changed its mind. */
+const LONGEST_DELAY_MS = 60_000;
+
+/** A call that counts against the budget. */
+export interface Spent {
+  readonly importance: Importance;
+  readonly sentAtMs: number;
+}
+
+/** What came back for it. */
+export interface Answered {
+  readonly rateLimit: RateLimit | undefined;
+  /** Set for a `429`: the delay that it asks for, ms; `null`: none. */
+  readonly throttled?: { readonly retryAfterMs: number | null } | undefined;
+}
+
+/** What the platform's headers say. */
+interface Told {
+  readonly kind: 'told';
+  readonly limit: number;
+  /** Calls left, as of `knownAtMs`; those in flight may be among them. */
+  remaining: number;
+  knownAtMs: number;
+  /** When the first call that is known to be in this window was sent. */
+  readonly sinceMs: number;
+  resetsAtMs: number;
+  /** Calls of this worker in it. */
+  used: number;
+}
+
+/** It says nothing: a rate that rises slowly while it is used, and is halved by each refusal. */
+interface Blind {
+  readonly kind: 'blind';
+  perSecond: number;
+  tokens: number;
+  filledAtMs: number;
+  cutAtMs: number;
+  /** Somebody had to wait. */
+  isScarce: boolean;
+}
+
+export interface RateBudgetOptions {
+  /** Monotonic clock, ms. */
+  readonly now: () => number;
+  /** 0 to 1. */
+  readonly random: () => number;
+}
+
+/**
+ * How many calls may be made now, by what the platform's answers say of its rate limit, for one worker process. It only
+ * counts; `CallGate` does the waiting. See docs/decisions/0009-rate-and-outages.md.
+ *
+ * Of a new window only the first call goes out, until its answer says what the window holds: clocks and rounding differ.
+ */
+export class RateBudget {
+  /** Workers that share the platform's limit. */
+  workers = 1;
+  readonly #now: () => number;
+  readonly #random: () => number;
+  readonly #inFlight = new Set<Spent>();
+  /** Calls that are over, with the time from which on the platform has counted them, if it ever does; no answer shows it yet. */
+  #uncertain: { readonly sentAtMs: number; readonly untilMs: number }[] = [];
+  /** When the next one of each kind that is sent away may come back, ms. */
+  readonly #nextTurnMs = new Map<Importance, number>();
+  #state: Told | Blind | undefined;
+  #windowMs = DEFAULT_WINDOW_MS;
+  #blockedUntilMs = 0;
+  #refusals = 0;
+
+  constructor({ now, random }: RateBudgetOptions) {
+    this.#now = now;
+    this.#random = random;
+  }
+
+  /**
+   * How long such a call has to wait, ms; 0: it may go now. `null`: until some call in flight is answered, or the time
+   * it may take is over.
+   */
+  waitMs(importance: Importance): number | null {
+    const now = this.#now();
+    if (now < this.#blockedUntilMs) return this.#blockedUntilMs - now;
+    const state = this.#state;
+    switch (state?.kind) {
+      case undefined:
+        return this.#mayProbe(importance, 0, 1) ? 0 : null;
+      case 'told': {
+        if (now >= state.resetsAtMs) return this.#mayProbe(importance, state.resetsAtMs, state.limit) ? 0 : null;
+        return this.#left(state, importance, now) >= 1 ? 0 : state.resetsAtMs - now;
+      }
+      case 'blind': {
+        this.#fill(state, now);
+        const needed = 1 + reserveFrom(importance, Math.max(1, Math.floor(state.perSecond)));
+        if (state.tokens >= needed) return 0;
+        state.isScarce = true;
+        return ((needed - state.tokens) / state.perSecond) * 1_000;
+      }
+    }
+  }
+
+  /** A call goes out. To be followed by {@link answered} or {@link unanswered}. */
+  spend(importance: Importance): Spent {
+    const spent = { importance, sentAtMs: this.#now() };
+    this.#inFlight.add(spent);
+    if (this.#state?.kind === 'blind') this.#state.tokens -= 1;
+    if (this.#state?.kind === 'told') this.#state.used += 1;
+    return spent;
+  }
+
+  answered(spent: Spent, { rateLimit, throttled }: Answered): void {
+    const now = this.#now();
+    this.#inFlight.delete(spent);
+    if (rateLimit !== undefined) this.#learn(spent, rateLimit, now);
+    else this.#count(spent, now);
+    if (throttled === undefined) this.#refusals = 0;
+    // One that says how many are left means this call alone, which its caller tries again.
+    else if (rateLimit !== undefined && rateLimit.remaining > 0) return;
+    else this.#refused(spent, throttled.retryAfterMs ?? rateLimit?.resetsInMs ?? null, now);
+  }
+
+  /** No answer came. The platform may have counted it. */
+  unanswered(spent: Spent): void {
+    if (this.#inFlight.delete(spent) && this.#state?.kind === 'told') this.#countTold(this.#state, spent);
+  }
+
+  /** It was not sent after all. */
+  unsent(spent: Spent): void {
+    if (!this.#inFlight.delete(spent)) return;
+    if (this.#state?.kind === 'blind') this.#state.tokens += 1;
+    if (this.#state?.kind === 'told') this.#state.used -= 1;
+  }
+
+  /**
+   * When a call that cannot be made now should be tried again, ms from now. Those who ask one after the other get times one
+   * after the other, as far apart as the platform can take them.
+   */
+  turnInMs(importance: Importance): number {
+    const now = this.#now();
+    const { fromMs, perMs } = this.#prospects(importance, now);
+    const turnMs = Math.min(Math.max(this.#nextTurnMs.get(importance) ?? 0, fromMs), now + LONGEST_DELAY_MS);
+    this.#nextTurnMs.set(importance, turnMs + 1 / perMs);
+    const inMs = Math.max(turnMs - now, 1);
+    return Math.ceil(inMs * (1 + this.#random() * JITTER));
+  }
+
+  #prospects(importance: Importance, now: number): { readonly fromMs: number; readonly perMs: number } {
+    const fromMs = Math.max(now, this.#blockedUntilMs);
+    const state = this.#state;
+    if (state === undefined) return { fromMs, perMs: FIRST_RATE / 1_000 };
+    if (state.kind === 'blind') {
+      return { fromMs, perMs: state.perSecond / 1_000 };
+    }
+    const each = Math.max(1, Math.floor((state.limit - reserveFrom(importance, state.limit)) / this.workers));
+    return { fromMs: Math.max(fromMs, state.resetsAtMs), perMs: each / this.#windowMs };
+  }
+
+  /** The first call of something unknown. A stop does not wait for the answer of another one. */
+  #mayProbe(importance: Importance, sinceMs: number, limit: number): boolean {
+    const recentMs = Math.max(sinceMs, this.#now() - PROBE_PATIENCE_MS);
+    const probes = [...this.#inFlight].filter(({ sentAtMs }) => sentAtMs >= recentMs);
+    if (importance !== 'release') return probes.length === 0;
+    return probes.length < Math.max(1, reserveFrom('start', limit));
+  }
+
+  /**
+   * What is left of this window. Of that which all workers see left, each takes its part at most, whatever the others do at
+   * the same time. Its share of the whole window is free from the beginning; what the others do not use of theirs becomes
+   * free as the window goes by, so that who comes late, or saw the reset later, finds something.
+   */
+  #left(state: Told, importance: Importance, now: number): number {
+    const reserve = reserveFrom(importance, state.limit);
+    const ofAll = Math.floor((state.remaining - reserve) / this.workers);
+    const left = ofAll - this.#sentSince(Math.min(state.sinceMs, now - TRANSIT_MS));
+    if (this.workers === 1 || importance === 'release') return left;
+    const whole = state.limit - reserve;
+    const share = Math.max(1, Math.floor(whole / this.workers));
+    const goneBy = (now - state.sinceMs) / Math.max(1, state.resetsAtMs - state.sinceMs);
+    return Math.min(left, share + (whole - share) * goneBy - state.used);
+  }
+
+  #sentSince(sinceMs: number): number {
+    let count = 0;
+    for (const { sentAtMs } of [...this.#inFlight, ...this.#uncertain]) if (sentAtMs >= sinceMs) count += 1;
+    return count;
+  }
+
+  #learn(spent: Spent, { limit, remaining, resetsInMs }: RateLimit, now: number): void {
+    const before = this.#state?.kind === 'told' ? this.#state : undefined;
+    const known = limit ?? Math.max(before?.limit ?? 1, remaining);
+    const resetsAtMs = now + (resetsInMs ?? DEFAULT_WINDOW_MS);
+    if (known !== before?.limit) this.#windowMs = DEFAULT_WINDOW_MS;
+    this.#windowMs = Math.max(this.#windowMs, resetsInMs ?? 0);
+    if (before !== undefined && known === before.limit && !isAnotherWindow(spent, remaining, before)) {
+      // Of the window before, or of this one: then it is one call more.
+      if (spent.sentAtMs < before.sinceMs) return this.#doubt(spent, now);
+      this.#believe(spent);
+      // An answer that was overtaken by a later one says what was left then.
+      before.remaining = Math.min(before.remaining, remaining);
+      before.knownAtMs = now;
+      // Rounded up, most likely: the earliest is the truest.
+      before.resetsAtMs = Math.min(before.resetsAtMs, resetsAtMs);
+      return;
+    }
+    this.#believe(spent);
+    const sinceMs = spent.sentAtMs;
+    const used = 1 + this.#sentSince(sinceMs);
+    this.#state = { kind: 'told', limit: known, remaining, knownAtMs: now, sinceMs, resetsAtMs, used };
+  }
+
+  /** An answer that says nothing of the limit, as from something between the platform and us. */
+  #count(spent: Spent, now: number): void {
+    const state = this.#state;
+    switch (state?.kind) {
+      case undefined:
+        this.#state = {
+          kind: 'blind',
+          perSecond: FIRST_RATE,
+          tokens: FIRST_RATE - 1,
+          filledAtMs: now,
+          cutAtMs: 0,
+          isScarce: false,
+        };
+        return;
+      case 'told':
+        this.#countTold(state, spent);
+        return;
+      case 'blind':
+        // By one a second while all of it is used.
+        if (state.isScarce) state.perSecond = Math.min(HIGHEST_RATE, state.perSecond + 1 / state.perSecond);
+        state.isScarce = false;
+    }
+  }
+
+  /** A call that the platform may have counted, in a window that it may have begun. */
+  #countTold(state: Told, spent: Spent): void {
+    const now = this.#now();
+    this.#doubt(spent, now);
+    const { sentAtMs } = spent;
+    if (sentAtMs < state.resetsAtMs) return;
+    const resetsAtMs = now + this.#windowMs;
+    this.#state = { ...state, remaining: state.limit, knownAtMs: now, sinceMs: sentAtMs, resetsAtMs, used: 1 };
+  }
+
+  #doubt({ sentAtMs }: Spent, untilMs: number): void {
+    this.#uncertain.push({ sentAtMs, untilMs });
+  }
+
+  /** Its answer has counted whatever was over when it was sent. */
+  #believe({ sentAtMs }: Spent): void {
+    this.#uncertain = this.#uncertain.filter(({ untilMs }) => untilMs > sentAtMs);
+  }
+
+  #refused(spent: Spent, retryAfterMs: number | null, now: number): void {
+    const growing = Math.min(FIRST_PAUSE_MS * 2 ** this.#refusals, LONGEST_PAUSE_MS);
+    const pauseMs = Math.max(retryAfterMs ?? growing, 1) * (1 + this.#random() * JITTER);
+    // Those that were in flight together are one refusal.
+    if (spent.sentAtMs >= this.#blockedUntilMs) this.#refusals += 1;
+    this.#blockedUntilMs = Math.max(this.#blockedUntilMs, now + pauseMs);
+    const state = this.#state;
+    if (state?.kind === 'told') {
+      state.remaining = 0;
+      state.resetsAtMs = this.#blockedUntilMs;
+    } else if (state?.kind === 'blind' && spent.sentAtMs >= state.cutAtMs) {
+      state.perSecond = Math.max(LOWEST_RATE, state.perSecond / 2);
+      state.tokens = 0;
+      state.cutAtMs = now;
+    }
+  }
+
+  #fill(state: Blind, now: number): void {
+    const most = Math.max(1, state.perSecond);
+    state.tokens = Math.min(most, state.tokens + ((now - state.filledAtMs) / 1_000) * state.perSecond);
+    state.filledAtMs = now;
+  }
+}
+
+/** A call that was sent after the reset, or after it was known how few were left, found more. */
+function isAnotherWindow({ sentAtMs }: Spent, remaining: number, before: Told): boolean {
+  return sentAtMs >= before.resetsAtMs || (sentAtMs >= before.knownAtMs && remaining > before.remaining);
+}
