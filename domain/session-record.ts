@@ -78,6 +78,8 @@ export const auditEntry = z.discriminatedUnion('type', [
     status: commandStatus.exclude(['accepted', 'queued']),
     conflictingMonitorSessionId: z.string().optional(),
   }),
+  z.object({ ...happening, type: z.literal('platform.unanswering'), since: z.iso.datetime() }),
+  z.object({ ...happening, type: z.literal('platform.answering') }),
   z.object({ ...happening, type: z.literal('signal.refused'), signal: z.string() }),
 ]);
 export type SessionEvent = z.infer<typeof auditEntry>;
@@ -129,6 +131,7 @@ export function newSessionRecord(
       waiting: null,
       ending: null,
       media: null,
+      unansweredSince: null,
       startedAt: at,
       endedAt: null,
       endReason: null,
@@ -202,6 +205,7 @@ function applied(record: SessionRecord, event: SessionEvent): SessionRecord {
           ending: null,
           endedAt: event.at,
           endReason: ending.reason,
+          ...(event.leg === 'unreachable' ? {} : { unansweredSince: null }),
           bargeStatus: held && event.leg === 'gone' ? 'inactive' : bargeStatus,
         }),
         (command) => outcomeAtEnd(command, ending.reason, event.leg),
@@ -260,6 +264,12 @@ function applied(record: SessionRecord, event: SessionEvent): SessionRecord {
         ...(conflictingMonitorSessionId === undefined ? {} : { conflictingMonitorSessionId }),
       });
     }
+    case 'platform.unanswering':
+      if (record.session.unansweredSince !== null) return record;
+      return changed(record, event, { unansweredSince: event.since });
+    case 'platform.answering':
+      if (record.session.unansweredSince === null) return record;
+      return changed(record, event, { unansweredSince: null });
     case 'signal.refused':
       return logged(record, event);
   }

@@ -54,6 +54,8 @@ export const sessionSnapshot = z.object({
   ending: z.object({ reason: endReason, since: timestamp }).nullable(),
   /** The media server group that carries the leg, as the platform told it; `null` before that. */
   media: z.object({ mediaServerGroupId: z.string().nullable() }).nullable(),
+  /** Since when the platform has not answered what this session asked of it; `null`: it has. */
+  unansweredSince: timestamp.nullable().default(null),
   startedAt: timestamp,
   endedAt: timestamp.nullable(),
   endReason: endReason.nullable(),

@@ -28,8 +28,9 @@ export async function atOnceOr<T>(
   } catch (error) {
     const failure = applicationFailure(error);
     if (isCancellation(error) || failure?.nonRetryable === true) throw error;
-    const { retryAfterMs } = detailsOf(failure);
-    if (retryAfterMs !== undefined) {
+    const { retryAfterMs, since } = detailsOf(failure);
+    // Of a platform that is away the worker knows, and sends the first attempt away with the delay.
+    if (retryAfterMs !== undefined && since === undefined) {
       const delayMs = Math.min(retryAfterMs, LONGEST_DELAY_MS);
       if (Date.now() + delayMs > giveUpAtMs) throw error;
       await sleep(delayMs, { summary: 'the delay that the platform asked for' });
@@ -41,21 +42,28 @@ export async function atOnceOr<T>(
 export type StartFailure =
   /** `sentByMs`: a time by which it has been sent, if it ever was; by Temporal's clock, ms since the epoch. */
   | { readonly kind: 'ambiguous'; readonly sentByMs: number }
-  | { readonly kind: 'not-sent'; readonly message: string; readonly retryAfterMs: number | undefined };
+  | {
+      readonly kind: 'not-sent';
+      readonly message: string;
+      readonly retryAfterMs: number | undefined;
+      /** The platform is known to be away. */
+      readonly isAway: boolean;
+    };
 
 /** What the failure of the one attempt says about the leg. When in doubt, it may have been made. */
 export function startFailure(error: unknown): StartFailure {
   const failure = applicationFailure(error);
   const certainlyNot: readonly ActivityFailureType[] = ['platform.throttled', 'platform.unreachable'];
   if (failure !== undefined && certainlyNot.some((type) => type === failure.type)) {
-    return { kind: 'not-sent', message: failure.message, retryAfterMs: detailsOf(failure).retryAfterMs };
+    const { retryAfterMs, since } = detailsOf(failure);
+    return { kind: 'not-sent', message: failure.message, retryAfterMs, isAway: since !== undefined };
   }
   if (
     error instanceof ActivityFailure &&
     error.cause instanceof TimeoutFailure &&
     error.cause.timeoutType === 'SCHEDULE_TO_START'
   ) {
-    return { kind: 'not-sent', message: 'no worker took the start', retryAfterMs: undefined };
+    return { kind: 'not-sent', message: 'no worker took the start', retryAfterMs: undefined, isAway: false };
   }
   // One clock for the window and its measure: by this session's time the failure is never earlier than the sending.
   return { kind: 'ambiguous', sentByMs: Date.now() + (detailsOf(failure).mayStillSendMs ?? 0) };
@@ -73,6 +81,20 @@ export function mayTakeEffect(error: unknown): boolean {
   return failure === undefined || !harmless.some((type) => type === failure.type);
 }
 
+/** Since when the platform has not answered, ISO 8601, where that is what a call failed of. */
+export function unansweredSince(error: unknown): string | undefined {
+  const silent: readonly ActivityFailureType[] = ['platform.unreachable', 'platform.ambiguous'];
+  const failure = applicationFailure(error);
+  const isSilent = failure === undefined ? isTimedOut(error) : silent.some((type) => type === failure.type);
+  return isSilent ? (detailsOf(failure).since ?? new Date().toISOString()) : undefined;
+}
+
+/** Cut off by its limit: a platform that hangs. */
+function isTimedOut(error: unknown): boolean {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  return cause instanceof TimeoutFailure && cause.timeoutType === 'START_TO_CLOSE';
+}
+
 /** Whether an activity failed. A local one fails with what it reported itself, which Temporal doesn't wrap. */
 export function isActivityFailure(error: unknown): boolean {
   return error instanceof TemporalFailure && !isCancellation(error);
@@ -86,15 +108,20 @@ export function applicationFailure(error: unknown): ApplicationFailure | undefin
   return undefined;
 }
 
-const platformDetails = z.object({ retryAfterMs: z.number().optional(), mayStillSendMs: z.number().optional() });
+const platformDetails = z.object({
+  retryAfterMs: z.number().optional(),
+  since: z.string().optional(),
+  mayStillSendMs: z.number().optional(),
+});
 
 /** What the activity told besides its message; nothing where the failure is Temporal's own. */
 function detailsOf(failure: ApplicationFailure | undefined): PlatformFailureDetails {
   const details = z.tuple([platformDetails]).rest(z.unknown()).safeParse(failure?.details);
   if (!details.success) return {};
-  const [{ retryAfterMs, mayStillSendMs }] = details.data;
+  const [{ retryAfterMs, since, mayStillSendMs }] = details.data;
   return {
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    ...(since === undefined ? {} : { since }),
     ...(mayStillSendMs === undefined ? {} : { mayStillSendMs }),
   };
 }

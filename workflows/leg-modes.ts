@@ -25,6 +25,8 @@ export interface LiveSession {
   /** Shows the session as it is now to everybody outside. */
   publish(): void;
   end(endReason: EndReason): void;
+  /** A call to the platform failed, or did not. */
+  asked(failure?: unknown): void;
 }
 
 /** What came of a change. */
@@ -91,7 +93,8 @@ export class LegModes {
     const isFirst = !this.#isInARow;
     this.#isInARow = true;
     const giveUpAtMs = Math.min(untilMs, Date.now() + CHANGE_LIMIT_MS);
-    const patiently = (): Promise<ModeOutcome> => {
+    const patiently = (failure?: unknown): Promise<ModeOutcome> => {
+      if (failure !== undefined) this.#session.asked(failure);
       this.#session.publish();
       return changeModeWithin(giveUpAtMs - Date.now())(leg, mode, isConfirmed);
     };
@@ -106,7 +109,7 @@ export class LegModes {
               () => quickly.changeMode(leg, mode, isConfirmed),
               (failure) => {
                 first.mayComeLate = mayTakeEffect(failure);
-                return patiently();
+                return patiently(failure);
               },
               giveUpAtMs,
             )
@@ -125,6 +128,7 @@ export class LegModes {
       return { kind: 'called-off' };
     }
     if (first.mayComeLate || outcome.afterRetry) this.#mayComeLate(mode, LATE_CHANGE_MS);
+    this.#session.asked();
     switch (outcome.kind) {
       case 'applied':
         this.#mayStillSpeak = false;
@@ -175,6 +179,8 @@ export class LegModes {
             () => quickly.changeMode(leg, 'silent', false),
             (first) => {
               if (mayTakeEffect(first)) this.#mayComeLate('silent', LATE_CHANGE_MS);
+              this.#session.asked(first);
+              this.#session.publish();
               return silencePatiently(leg, 'silent', false);
             },
           ),
@@ -185,6 +191,7 @@ export class LegModes {
     }
     // Called off or tried again, it may be under way still.
     if (outcome === undefined || outcome.afterRetry) this.#mayComeLate('silent', LATE_ATTEMPT_MS);
+    if (outcome !== undefined) this.#session.asked();
     switch (outcome?.kind) {
       case undefined:
       case 'busy': // `silent` contends for nothing
@@ -210,7 +217,11 @@ export class LegModes {
         }
         return atOnceOr(
           () => quickly.observeLeg(this.#session.leg()),
-          () => observeLeg(this.#session.leg()),
+          (first) => {
+            this.#session.asked(first);
+            this.#session.publish();
+            return observeLeg(this.#session.leg());
+          },
         );
       });
       if (seen === undefined) return true;
@@ -234,6 +245,7 @@ export class LegModes {
 
   /** Takes over what the platform says of the leg. */
   show(seen: Observation): void {
+    this.#session.asked();
     if (seen.kind !== 'active') return this.#session.end(endReasonOf(seen));
     this.#session.apply({ type: 'session.mode', at: now(), mode: seen.mode, bargeStatus: seen.bargeStatus });
     this.#session.publish();

@@ -9,6 +9,20 @@ import { startLeg } from './session-activities.js';
 /** Backoff between starts that certainly made no leg, ms. */
 const BACKOFF_MS = { base: 500, max: 3_000 };
 
+/**
+ * While the platform is known to be away it is not asked more often than this, ms, nor than a tenth of the time that that
+ * has lasted: each try costs a dozen events.
+ */
+const LONGEST_AWAY_PAUSE_MS = 60_000;
+
+/** What happens on the way to a leg. */
+export interface StartListener {
+  /** Nobody knows whether the platform took the start. */
+  readonly inDoubt: () => void;
+  /** It certainly did not; it is asked again. */
+  readonly failed: (failure: unknown) => void;
+}
+
 export type MadeLeg =
   | { readonly kind: 'made'; readonly monitorSessionId: string; readonly how: 'started' | 'adopted' }
   | { readonly kind: 'none'; readonly endReason: EndReason; readonly detail: string }
@@ -17,8 +31,9 @@ export type MadeLeg =
 
 /**
  * Issues the one `start` of a session and returns the leg that it made, or why there is none (rule 1). The start is
- * repeated only where the platform certainly did not take the last one, for at most `limitMs`. Where nobody knows whether
- * it did, `inDoubt` is called and the leg is looked for; see docs/decisions/0004-lost-start.md.
+ * repeated only where the platform certainly did not take the last one, for at most `limitMs`, not counting the time in which
+ * the platform is known to be away. Where nobody knows whether it took one, the leg is looked for; see
+ * docs/decisions/0004-lost-start.md.
  *
  * Cancelled before a worker took the start, it throws the cancellation; after that it returns what became of the leg.
  */
@@ -26,9 +41,10 @@ export async function makeLeg(
   { interactionId, mediaServerGroupId }: StartSessionInput,
   self: LostStart['self'],
   limitMs: number,
-  inDoubt: () => void,
+  { inDoubt, failed }: StartListener,
 ): Promise<MadeLeg> {
-  const giveUpAtMs = Date.now() + limitMs;
+  const beganAtMs = Date.now();
+  let giveUpAtMs = beganAtMs + limitMs;
   for (let backoffMs = BACKOFF_MS.base; ; backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.max)) {
     try {
       const outcome = await startLeg({
@@ -46,7 +62,11 @@ export async function makeLeg(
         // A session that is stopped meanwhile needs its leg all the more.
         return CancellationScope.nonCancellable(() => adopt(interactionId, self, failure.sentByMs));
       }
-      const delayMs = failure.retryAfterMs ?? backoffMs;
+      failed(error);
+      const askedMs = failure.retryAfterMs ?? backoffMs;
+      const awayMs = Math.min((Date.now() - beganAtMs) / 10, LONGEST_AWAY_PAUSE_MS);
+      const delayMs = failure.isAway ? Math.max(askedMs, awayMs) : askedMs;
+      if (failure.isAway) giveUpAtMs = Date.now() + delayMs + limitMs;
       if (Date.now() + delayMs > giveUpAtMs) {
         return { kind: 'none', endReason: 'platform-unreachable', detail: failure.message };
       }

@@ -33,7 +33,7 @@ import { sessionSnapshot } from '../domain/session.js';
 import type { EndReason } from '../domain/session.js';
 import { INTERACTION_ENDED_SIGNAL, MONITOR_STATUS_SIGNAL, SESSION_MEMO } from '../domain/workflow-contract.js';
 import type { CommandOutcome, SessionReport, StartProgress } from '../domain/workflow-contract.js';
-import { applicationFailure, atOnceOr, isActivityFailure } from './activity-failures.js';
+import { applicationFailure, atOnceOr, isActivityFailure, unansweredSince } from './activity-failures.js';
 import { confirmLeg } from './confirm-leg.js';
 import { ExclusiveChannel } from './exclusive-channel.js';
 import type { Turn } from './exclusive-channel.js';
@@ -52,6 +52,9 @@ import { parsed } from './workflow-input.js';
 
 /** Of what was wrong with a signal, as much as anybody reads; the signal itself may be megabytes. */
 const REFUSAL_MAX_LENGTH = 300;
+
+/** Before a leg is waited for once more because the platform did not answer, ms. */
+const UNANSWERED_PAUSE_MS = 5_000;
 
 /** Legs of the interaction whose news a session keeps until it knows its own. */
 const NEWS_KEPT = 20;
@@ -111,6 +114,7 @@ class MonitoringSession {
         apply: (event) => this.#apply(event),
         publish: () => this.#publish(),
         end: (reason) => this.#end(reason),
+        asked: (failure) => this.#asked(failure),
       },
       this.#channel,
     );
@@ -261,13 +265,20 @@ class MonitoringSession {
   async #makeLeg({ confirmTimeoutSeconds }: WorkflowSettings): Promise<void> {
     const { runId, startedAt } = this.#record.session;
     const self = { runId, startedAtMs: Math.min(workflowInfo().startTime.getTime(), Date.parse(startedAt)) };
-    const outcome = await makeLeg(this.#input, self, confirmTimeoutSeconds * 1_000, () => {
-      log.warn('start.ambiguous', this.#logFields());
-      this.#start = 'ambiguous';
-      this.#publish();
+    const outcome = await makeLeg(this.#input, self, confirmTimeoutSeconds * 1_000, {
+      inDoubt: () => {
+        log.warn('start.ambiguous', this.#logFields());
+        this.#start = 'ambiguous';
+        this.#publish();
+      },
+      failed: (failure) => {
+        this.#asked(failure);
+        this.#publish();
+      },
     });
     this.#start = 'resolved';
     if (outcome.kind === 'made') {
+      this.#asked();
       const { monitorSessionId, how } = outcome;
       this.#apply({ type: 'leg.made', at: now(), monitorSessionId, how });
       this.#publish();
@@ -278,15 +289,23 @@ class MonitoringSession {
   }
 
   async #confirm({ confirmTimeoutSeconds }: WorkflowSettings): Promise<void> {
-    let seen: Observation;
-    try {
-      const pending = { ...this.#leg(), told: this.#told, channel: this.#channel };
-      seen = await confirmLeg(pending, confirmTimeoutSeconds * 1_000);
-    } catch (error) {
-      if (isCancellation(error)) throw error;
-      const pending = applicationFailure(error)?.type === ('leg.pending' satisfies ActivityFailureType);
-      return this.#end(pending ? 'not-confirmed' : 'platform-unreachable');
+    let seen: Observation | undefined;
+    while (seen === undefined) {
+      try {
+        const pending = { ...this.#leg(), told: this.#told, channel: this.#channel };
+        seen = await confirmLeg(pending, confirmTimeoutSeconds * 1_000);
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        const pending = applicationFailure(error)?.type === ('leg.pending' satisfies ActivityFailureType);
+        if (pending) return this.#end('not-confirmed');
+        if (unansweredSince(error) === undefined) return this.#end('platform-unreachable');
+        // A leg has its time to become active only while somebody can say so. Bounded by `#endAt`.
+        this.#asked(error);
+        this.#publish();
+        await sleep(UNANSWERED_PAUSE_MS, { summary: 'until the platform answers' });
+      }
     }
+    this.#asked();
     if (seen.kind !== 'active') return this.#end(endReasonOf(seen));
     const { mode, bargeStatus, mediaServerGroupId } = seen;
     this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, mediaServerGroupId });
@@ -337,7 +356,8 @@ class MonitoringSession {
     try {
       return await atOnceOr(
         () => quickly.stopLeg(leg),
-        () => {
+        (first) => {
+          this.#asked(first);
           this.#publish();
           return stopLegPatiently(leg);
         },
@@ -358,6 +378,13 @@ class MonitoringSession {
     const before = this.#record;
     this.#record = applySessionEvent(before, event);
     if (this.#record !== before) this.#announce(event);
+  }
+
+  /** The platform was asked for something; what that failed of, if it did. */
+  #asked(failure?: unknown): void {
+    const since = failure === undefined ? undefined : unansweredSince(failure);
+    if (since !== undefined) this.#apply({ type: 'platform.unanswering', at: now(), since });
+    else this.#apply({ type: 'platform.answering', at: now() });
   }
 
   #announce(event: SessionEvent): void {

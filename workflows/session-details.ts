@@ -11,6 +11,9 @@ export function describeSession({ session, commands, history }: SessionRecord): 
     session.monitorSessionId === null ? 'No leg yet' : `Leg ${code(session.monitorSessionId)}`,
     `Exclusive channel of the interaction: ${session.bargeStatus}`,
   ];
+  if (session.unansweredSince !== null) {
+    facts.push(`**The platform has not answered since ${session.unansweredSince}**; it is asked again until it does`);
+  }
   if (session.waiting !== null) {
     const { mode, position, expiresAt } = session.waiting;
     facts.push(`Waiting to ${mode}: position ${position}, until ${expiresAt}`);

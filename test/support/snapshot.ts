@@ -14,6 +14,7 @@ export function snapshot(over: Partial<SessionSnapshot> = {}): SessionSnapshot {
     waiting: null,
     ending: null,
     media: null,
+    unansweredSince: null,
     startedAt: '2026-11-01T00:00:00.000Z',
     endedAt: null,
     endReason: null,

@@ -146,7 +146,7 @@ test('a start whose answer is lost never makes a second leg, and the one it made
     const interactionId = world.interaction();
     world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect });
     const session = await world.start({ interactionId, supervisorId: 'gus', mode: 'whisper' });
-    await reached(session, 'WHISPER', 25_000);
+    await reached(session, 'WHISPER', 40_000);
     const report = await reportOf(session);
     expect(report.history.find(({ type }) => type === 'leg.made')).toMatchObject({ how: 'adopted' });
     // The second look comes when lists show everybody who may own what the first one saw.
