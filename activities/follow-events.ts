@@ -1,11 +1,10 @@
 import { cancellationSignal, getClient, heartbeat, log, sleep } from '@temporalio/activity';
-import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
 import { signalled } from '../directory/tell-workflows.js';
-import type { ActivityFailureType } from '../domain/errors.js';
 import type { PlatformEvent } from '../domain/platform-events.js';
 import { INTERACTION_SWEEP_ID, SWEEP_NOW } from '../domain/sweep.js';
 import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
+import { stopIfTold } from './worker-stopping.js';
 
 /** How often the holder of the connection shows that it is alive, ms: a dead one is noticed when four of them fail to come. */
 const HEARTBEAT_MS = 1_000;
@@ -83,7 +82,7 @@ export function createEventActivities(
           });
           shift.connectedAt = null;
           shift.trouble = detail;
-          stopIfTold();
+          stopIfTold({ nonRetryable: false });
           log.info('events.disconnected', { trouble: shift.trouble });
           failures = performance.now() - openedAtMs >= GOOD_AFTER_MS ? 0 : failures + 1;
           await pause(pauseMs ?? Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS));
@@ -104,7 +103,7 @@ async function connection(
   try {
     return { detail: await platform.followEvents(listener, { signal: cancellationSignal() }) };
   } catch (error) {
-    stopIfTold();
+    stopIfTold({ nonRetryable: false });
     const detail = error instanceof Error ? error.message : 'unknown';
     const fault = error instanceof PlatformError ? error.fault : undefined;
     switch (fault?.kind) {
@@ -120,22 +119,7 @@ async function connection(
 
 async function pause(ms: number): Promise<void> {
   await sleep(ms).catch((error: unknown) => {
-    stopIfTold();
+    stopIfTold({ nonRetryable: false });
     throw error;
-  });
-}
-
-/** @throws what makes another worker go on where this one is stopping; otherwise that nobody wants it any more */
-function stopIfTold(): void {
-  const signal = cancellationSignal();
-  if (!signal.aborted) return;
-  const reason: unknown = signal.reason;
-  if (!(reason instanceof Error) || reason.message !== 'WORKER_SHUTDOWN') throw reason;
-  const type: ActivityFailureType = 'worker.stopping';
-  throw ApplicationFailure.create({
-    type,
-    message: 'this worker is stopping; the next one takes the event stream over',
-    // As it should be: nothing to warn of.
-    category: ApplicationFailureCategory.BENIGN,
   });
 }

@@ -1,4 +1,6 @@
-import { literal } from '../directory/list-filter.js';
+import { literal, runningTokenKeepers } from '../directory/list-filter.js';
+import { TOKEN_MEMO, tokenHealth, workerOfKeeper } from '../domain/token-keeper.js';
+import type { TokenHealth } from '../domain/token-keeper.js';
 import { SEARCH_ATTRIBUTE_NAMES } from '../domain/workflow-contract.js';
 import { toProblem } from './answer-problems.js';
 import type { Handler } from './routes.js';
@@ -15,9 +17,21 @@ export interface Readiness {
   readonly ready: boolean;
   /** Why not, for people. */
   readonly reasons: readonly string[];
-  /** Workers that have polled the task queue in the last minutes; `null` if unknown. None is no reason against readiness. */
+  /** Workers that have polled the task queue in the last minute; `null` if unknown. None is no reason against readiness. */
   readonly workers: number | null;
+  /** How the workers' tokens of the platform are; `null` if unknown. A bad one is no reason against readiness either. */
+  readonly tokens: readonly WorkerToken[] | null;
 }
+
+interface WorkerToken extends TokenHealth {
+  readonly worker: string;
+}
+
+/** Of so many workers the tokens are shown. */
+const TOKENS_SHOWN = 100;
+
+/** A worker polls once a minute at least; one that has not for longer, ms, is gone. */
+const POLLED_WITHIN_MS = 75_000;
 
 /** Whether this process can do its work; shared by everyone who asks within a second. */
 export class ReadinessProbe {
@@ -31,13 +45,14 @@ export class ReadinessProbe {
 
   async #probe(): Promise<Readiness> {
     try {
-      const [workers] = await Promise.all([this.#countWorkers(), this.#searchAttributes()]);
-      return { ready: true, reasons: [], workers };
+      const [workers, tokens] = await Promise.all([this.#countWorkers(), this.#tokens(), this.#searchAttributes()]);
+      return { ready: true, reasons: [], workers, tokens };
     } catch (error) {
       return {
         ready: false,
         reasons: [isTimeout(error) ? 'Temporal does not answer.' : toProblem(error).message],
         workers: null,
+        tokens: null,
       };
     }
   }
@@ -61,7 +76,27 @@ export class ReadinessProbe {
         }),
       { limitMs: PROBE_LIMIT_MS },
     );
-    return new Set(pollers.map(({ identity }) => identity)).size;
+    const sinceMs = Date.now() - POLLED_WITHIN_MS;
+    const alive = pollers.filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1_000 >= sinceMs);
+    return new Set(alive.map(({ identity }) => identity)).size;
+  }
+
+  /** As their keepers show them; one that shows none has just been started, or is not ours. */
+  async #tokens(): Promise<WorkerToken[]> {
+    const { client } = this.temporal;
+    const executions = client.workflow.list({ query: runningTokenKeepers(), pageSize: TOKENS_SHOWN });
+    const found: WorkerToken[] = [];
+    await this.temporal.call(
+      async () => {
+        for await (const { workflowId, memo } of executions) {
+          const health = tokenHealth.safeParse(memo?.[TOKEN_MEMO]);
+          if (health.success) found.push({ worker: workerOfKeeper(workflowId), ...health.data });
+          if (found.length >= TOKENS_SHOWN) break;
+        }
+      },
+      { limitMs: PROBE_LIMIT_MS },
+    );
+    return found;
   }
 }
 
@@ -74,9 +109,9 @@ export const getLiveness: Handler = (_request, response) => {
 /** `GET /readyz` */
 export function getReadiness(probe: ReadinessProbe): Handler {
   return async (_request, response) => {
-    const { ready, reasons, workers } = await probe.current();
+    const { ready, reasons, workers, tokens } = await probe.current();
     response.status(ready ? 200 : 503);
     if (!ready) response.set('Retry-After', '2');
-    response.json({ status: ready ? 'ready' : 'unready', reasons, workers });
+    response.json({ status: ready ? 'ready' : 'unready', reasons, workers, tokens });
   };
 }

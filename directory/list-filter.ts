@@ -1,6 +1,7 @@
 import { BARGE_MUTEX } from '../domain/channel.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
 import { INTERACTION_SWEEP_ID } from '../domain/sweep.js';
+import { TOKEN_KEEPER } from '../domain/token-keeper.js';
 import { MONITORING_SESSION } from '../domain/workflow-contract.js';
 
 /** A string literal of Temporal's list filters; nothing in the value can end it. */
@@ -61,4 +62,9 @@ export function closedSessionsSince(since: string): string {
 /** The sweep, which shows by its memo how up to date lists are. */
 export function sweepItself(): string {
   return [`WorkflowId = ${literal(INTERACTION_SWEEP_ID)}`, OPEN].join(' AND ');
+}
+
+/** One for each worker. */
+export function runningTokenKeepers(): string {
+  return [`WorkflowType = ${literal(TOKEN_KEEPER)}`, OPEN].join(' AND ');
 }

@@ -27,7 +27,8 @@ export type ProblemCode =
  * - `invalid.request`: the input is not what the workflow takes; the message lists every fault.
  * - `session.id.mismatch`: started under another id than `sessionWorkflowId` gives; the message names the right one.
  * - `mutex.id.mismatch`: likewise for `mutexWorkflowId`.
- * - `singleton.id.mismatch`: likewise for `interactionSweep` and `platformEvents`, of which there is one each.
+ * - `singleton.id.mismatch`: likewise for `interactionSweep` and `platformEvents`, of which there is one each, and
+ *   `tokenKeeper`, of which there is one for each worker.
  * - `command.not.found`: `awaitCommand` for a command that the session does not know.
  */
 export type WorkflowFailureType =
@@ -35,7 +36,8 @@ export type WorkflowFailureType =
 
 /**
  * `type` of a failed activity: the kinds of `PlatformFault`, `leg.pending` while a confirmation is waited for,
- * `channel.busy` while the platform's exclusive channel is, and `worker.stopping` where another worker is to go on.
+ * `channel.busy` while the platform's exclusive channel is, and `worker.stopping` where the worker ends that an
+ * activity was to last as long as.
  */
 export type ActivityFailureType =
   | 'leg.pending'

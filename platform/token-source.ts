@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { tokenAnswer } from '../domain/platform-wire.js';
+import type { TokenHealth } from '../domain/token-keeper.js';
 import { parseJson } from './fault-of-answer.js';
 import type { HttpExchange, HttpOutcome } from './http-exchange.js';
 import { describeFault, PlatformError } from './platform-error.js';
@@ -30,16 +31,8 @@ export interface TokenSourceOptions {
   readonly monotonicNow?: () => number;
 }
 
-/** How the token is; never the token. Times are ISO 8601 by our own clock. */
-export interface TokenReport {
-  /** `null`: there is none that is still good. */
-  readonly expiresAt: string | null;
-  /** When the last one was got; `null`: never. */
-  readonly refreshedAt: string | null;
-  /** Requests for a token that failed since. */
-  readonly failures: number;
-  /** Why the last one did; `null`: it did not. */
-  readonly trouble: string | null;
+/** How the token is. Times are by our own clock. */
+export interface TokenReport extends TokenHealth {
   /** When the token has to be looked after again, ms from now. */
   readonly dueInMs: number;
 }

@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
 import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
@@ -12,6 +14,7 @@ import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { installRuntimeLog } from './runtime-log.js';
 import { ensureSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createSessionWorker } from './session-worker.js';
+import { countWorkers } from './count-workers.js';
 import { keepSingletons } from './singletons.js';
 
 async function main(): Promise<void> {
@@ -26,7 +29,12 @@ async function main(): Promise<void> {
     clientId: settings.platformClientId,
     clientSecret: settings.platformClientSecret,
     ...(followsEvents ? { eventsUrl: settings.platformEventsUrl } : {}),
+    onOutage: (since) => {
+      if (since === undefined) log.info('platform.answering');
+      else log.warn({ since }, 'platform.unanswering');
+    },
   });
+  const workerId = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
   try {
     await checkCredentials(platform, settings, log);
     const { connection, namespace } = await connect(settings);
@@ -43,23 +51,27 @@ async function main(): Promise<void> {
           bargeWaitSeconds: settings.bargeWaitSeconds,
         },
         followsEvents,
+        token: { workerId, keep: () => platform.keepToken() },
         onTrouble: (error) => log.warn({ err: error }, 'events.look-failed'),
       });
+      const client = new Client({ connection, namespace });
       const release = await keepSingletons(
         {
-          client: new Client({ connection, namespace }),
+          client,
+          workerId,
           taskQueue: settings.temporalTaskQueue,
           sweep: { intervalMs: settings.sweepIntervalSeconds * 1_000 },
           followsEvents,
         },
         log,
       );
+      const stopCounting = countWorkers(client, (count) => platform.shareWith(count), log);
       void stop.requested.then(() => worker.shutdown());
       const running = worker.run();
       log.info({ taskQueue: settings.temporalTaskQueue, namespace }, 'worker.ready');
       process.send?.({ type: 'ready' });
       if (stop.isRequested()) worker.shutdown();
-      await running.finally(release);
+      await running.finally(release).finally(stopCounting);
     } finally {
       await connection.close();
     }

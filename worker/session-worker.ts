@@ -4,11 +4,14 @@ import { Client } from '@temporalio/client';
 import { createActivities } from '../activities/activities.js';
 import { createEventActivities } from '../activities/follow-events.js';
 import { createWatchActivities } from '../activities/holder-watch.js';
+import { createTokenActivities } from '../activities/keep-token.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import type { SessionAnnouncement } from '../domain/announcements.js';
 import { EventRouter } from '../directory/event-router.js';
 import { watchQueue } from '../domain/channel.js';
+import { workerQueue } from '../domain/token-keeper.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
+import type { TokenReport } from '../platform/token-source.js';
 import type { SessionSinks } from '../workflows/session-announcements.js';
 import { builtBundle, bundleWorkflows } from './workflow-bundle.js';
 
@@ -20,6 +23,8 @@ export interface SessionWorkerOptions {
   readonly workflowSettings: WorkflowSettings;
   /** How long the mutex of a channel outlives its last use, ms. @default a minute */
   readonly channelIdleMs?: number;
+  /** The token that a `tokenKeeper` looks after, and the id that tells this process from all others. @default none */
+  readonly token?: { readonly workerId: string; readonly keep: () => Promise<TokenReport> };
   /** Listens to the platform's event stream, if it is this worker's turn. @default false */
   readonly followsEvents?: boolean;
   /** Is told of what went wrong and is tried again. @default nobody */
@@ -69,13 +74,14 @@ export interface SessionWorker {
 }
 
 /**
- * Two Temporal workers: one for workflows and commands and, on a task queue of its own, one for what lasts: the watchers of
+ * Three Temporal workers: one for workflows and commands and, on a task queue of its own, one for what lasts: the watchers of
  * channel holders, as long as somebody waits (100 of them on the main queue let nothing else run), and the listener to the
- * platform's events.
+ * platform's events. The third has a queue that no other process has, for what only this one can do: keep its token.
  */
 export async function createSessionWorker(options: SessionWorkerOptions): Promise<SessionWorker> {
   const { connection, namespace, taskQueue, platform, workflowSettings } = options;
   const { announce = () => undefined, onTrouble = () => undefined, channelIdleMs, followsEvents = false } = options;
+  const { token } = options;
   const router = new EventRouter(new Client({ connection, namespace }), onTrouble);
   const sinks: InjectedSinks<SessionSinks> = {
     sessions: {
@@ -113,6 +119,19 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     shutdownGraceTime: WATCH_SHUTDOWN_GRACE_MS,
   });
   const workers = [main, watch];
+  if (token !== undefined) {
+    workers.push(
+      await Worker.create({
+        connection,
+        namespace,
+        taskQueue: workerQueue(taskQueue, token.workerId),
+        activities: createTokenActivities(token.keep),
+        maxConcurrentActivityTaskPolls: 1,
+        maxConcurrentActivityTaskExecutions: 1,
+        shutdownGraceTime: WATCH_SHUTDOWN_GRACE_MS,
+      }),
+    );
+  }
   const shutdown = (): void => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   };

@@ -9,6 +9,8 @@ import {
   SWEEP_SETTINGS,
 } from '../domain/sweep.js';
 import type { SweepSettings } from '../domain/sweep.js';
+import { TOKEN_KEEPER, tokenKeeperId } from '../domain/token-keeper.js';
+import type { TokenKeeperInput } from '../domain/token-keeper.js';
 
 /** How often it is made sure that the workflows of which there is one still run, ms: somebody may have ended them. */
 const ENSURED_EVERY_MS = 60_000;
@@ -19,14 +21,18 @@ export interface SingletonOptions {
   readonly sweep: SweepSettings;
   /** Whether the platform's events are listened to. */
   readonly followsEvents: boolean;
+  /** Of this worker, if a `tokenKeeper` looks after its token. */
+  readonly workerId?: string;
 }
 
 /**
  * Starts the workflows of which a deployment has one each, where they do not run, and tells them the settings of this
- * worker. Any number of workers may do so at the same time.
+ * worker; and the one that keeps its token. Any number of workers may do so at the same time.
  */
-export async function startSingletons({ client, taskQueue, sweep, followsEvents }: SingletonOptions): Promise<void> {
+export async function startSingletons(options: SingletonOptions): Promise<void> {
+  const { client, taskQueue, sweep, followsEvents } = options;
   const { workflow } = client;
+  await startKeeper(options);
   await workflow.signalWithStart(INTERACTION_SWEEP, {
     ...sweepStart(taskQueue, sweep),
     signal: SWEEP_SETTINGS,
@@ -51,12 +57,25 @@ export async function keepSingletons(options: SingletonOptions, log: Logger): Pr
     try {
       await client.workflow.start(INTERACTION_SWEEP, sweepStart(taskQueue, sweep));
       if (followsEvents) await client.workflow.start(PLATFORM_EVENTS, eventsStart(taskQueue));
+      await startKeeper(options);
     } catch (error) {
       log.warn({ err: error }, 'singletons.not-ensured');
     }
   };
   const timer = setInterval(() => void ensure(), ENSURED_EVERY_MS);
   return () => clearInterval(timer);
+}
+
+/** The keeper of this worker's own token. */
+async function startKeeper({ client, taskQueue, workerId }: SingletonOptions): Promise<void> {
+  if (workerId === undefined) return;
+  await client.workflow.start(TOKEN_KEEPER, {
+    workflowId: tokenKeeperId(workerId),
+    taskQueue,
+    args: [{ workerId } satisfies TokenKeeperInput],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: 'Keeps the platform’s token of one worker fresh',
+  });
 }
 
 function sweepStart(taskQueue: string, sweep: SweepSettings) {

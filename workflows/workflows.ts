@@ -4,3 +4,4 @@ export { bargeMutex } from './barge-mutex.js';
 export { listInteractions } from './list-interactions.js';
 export { interactionSweep } from './interaction-sweep.js';
 export { platformEvents } from './platform-events.js';
+export { tokenKeeper } from './token-keeper.js';

@@ -47,6 +47,7 @@ async function expectUnready(): Promise<void> {
     status: 'unready',
     reasons: [expect.stringMatching(/Temporal does not answer/)],
     workers: null,
+    tokens: null,
   });
 }
 

@@ -83,6 +83,8 @@ export interface SessionWorldOptions {
    * What cleans up behind sessions; one world of a server may have it. @default none
    */
   readonly cleaning?: { readonly intervalMs: number; readonly followsEvents: boolean };
+  /** Has a `tokenKeeper` look after the token of each worker that is started. @default false */
+  readonly keepsTokens?: boolean;
 }
 
 let bundle: Promise<NonNullable<WorkerOptions['workflowBundle']>> | undefined;
@@ -93,6 +95,7 @@ export async function createSessionWorld(
   options: SessionWorldOptions = {},
 ): Promise<SessionWorld> {
   const { confirmTimeoutSeconds = 60, bargeWaitSeconds = 30, channelIdleMs, timeouts, cleaning } = options;
+  const { keepsTokens = false } = options;
   const simulator = await startSimulator({
     port: 0,
     population: null,
@@ -111,7 +114,10 @@ export async function createSessionWorld(
 
   let running: { readonly worker: SessionWorker; readonly done: Promise<void> } | undefined;
   const announced: SessionAnnouncement[] = [];
+  let started = 0;
   const startWorker = async (): Promise<void> => {
+    started += 1;
+    const workerId = keepsTokens ? `${taskQueue}:${started}` : undefined;
     const worker = await createSessionWorker({
       connection: temporal.nativeConnection,
       namespace: temporal.namespace ?? 'default',
@@ -122,10 +128,12 @@ export async function createSessionWorld(
       announce: (announcement) => announced.push(announcement),
       followsEvents: cleaning?.followsEvents ?? false,
       workflowBundle,
+      ...(workerId === undefined ? {} : { token: { workerId, keep: () => platform.keepToken() } }),
     });
     if (cleaning !== undefined) {
       const { intervalMs, followsEvents } = cleaning;
-      await startSingletons({ client: temporal.client, taskQueue, sweep: { intervalMs }, followsEvents });
+      const own = workerId === undefined ? {} : { workerId };
+      await startSingletons({ client: temporal.client, taskQueue, sweep: { intervalMs }, followsEvents, ...own });
     }
     running = { worker, done: worker.run() };
   };
