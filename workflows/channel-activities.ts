@@ -2,6 +2,7 @@ import { ActivityCancellationType, proxyActivities, proxyLocalActivities, workfl
 import type { Activities } from '../activities/activities.js';
 import type { WatchActivities } from '../activities/holder-watch.js';
 import { watchQueue } from '../domain/channel.js';
+import { PRIORITY } from './activity-priority.js';
 
 type ToMutex = Pick<Activities, 'requestChannel' | 'releaseChannel'>;
 type ToSessions = Pick<Activities, 'tellSessions'>;
@@ -26,6 +27,7 @@ export function requestChannelWithin(limitMs: number): Activities['requestChanne
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
     cancellationType: ActivityCancellationType.TRY_CANCEL,
     summary: 'ask the mutex for the exclusive channel',
+    priority: PRIORITY.mode,
   }).requestChannel;
 }
 
@@ -36,6 +38,7 @@ export const { releaseChannel: releaseChannelPatiently } = proxyActivities<Pick<
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '10s' },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   summary: 'give the exclusive channel back',
+  priority: PRIORITY.release,
 });
 
 /** Not for long: a session that cannot be told must not hold up the others. */
@@ -45,6 +48,7 @@ export const { tellSessions: tellSessionsPatiently } = proxyActivities<ToSession
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   summary: 'tell who waits for the exclusive channel',
+  priority: PRIORITY.release,
 });
 
 /** Lasts as long as somebody waits; a watcher whose worker has died is replaced after the heartbeat timeout. */
@@ -68,4 +72,5 @@ export const { stopLeg: stopDeadHoldersLeg } = proxyActivities<Pick<Activities, 
   retry: { initialInterval: '250ms', backoffCoefficient: 2, maximumInterval: '3s' },
   cancellationType: ActivityCancellationType.TRY_CANCEL,
   summary: 'stop the leg of a holder that has died',
+  priority: PRIORITY.release,
 });

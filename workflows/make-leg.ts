@@ -15,12 +15,17 @@ const BACKOFF_MS = { base: 500, max: 3_000 };
  */
 const LONGEST_AWAY_PAUSE_MS = 60_000;
 
+/** Starts of which it turns out that the platform never took them, at most: each costs the platform's window. */
+const MOST_LOST = 3;
+
 /** What happens on the way to a leg. */
 export interface StartListener {
-  /** Nobody knows whether the platform took the start. */
-  readonly inDoubt: () => void;
-  /** It certainly did not; it is asked again. */
+  /** A start came to nothing. */
   readonly failed: (failure: unknown) => void;
+  /** Nobody knows whether the platform took it. */
+  readonly inDoubt: () => void;
+  /** It did not, and never will: another one is sent. */
+  readonly again: () => void;
 }
 
 export type MadeLeg =
@@ -32,8 +37,8 @@ export type MadeLeg =
 /**
  * Issues the one `start` of a session and returns the leg that it made, or why there is none (rule 1). The start is
  * repeated only where the platform certainly did not take the last one, for at most `limitMs`, not counting the time in which
- * the platform is known to be away. Where nobody knows whether it took one, the leg is looked for; see
- * docs/decisions/0004-lost-start.md.
+ * the platform is known to be away, or that it takes to find out. Where nobody knows whether it took one, the leg is looked
+ * for; see docs/decisions/0004-lost-start.md.
  *
  * Cancelled before a worker took the start, it throws the cancellation; after that it returns what became of the leg.
  */
@@ -41,10 +46,11 @@ export async function makeLeg(
   { interactionId, mediaServerGroupId }: StartSessionInput,
   self: LostStart['self'],
   limitMs: number,
-  { inDoubt, failed }: StartListener,
+  { failed, inDoubt, again }: StartListener,
 ): Promise<MadeLeg> {
   const beganAtMs = Date.now();
   let giveUpAtMs = beganAtMs + limitMs;
+  let lost = 0;
   for (let backoffMs = BACKOFF_MS.base; ; backoffMs = Math.min(backoffMs * 2, BACKOFF_MS.max)) {
     try {
       const outcome = await startLeg({
@@ -56,13 +62,19 @@ export async function makeLeg(
       return { kind: 'made', monitorSessionId: outcome.monitorSessionId, how: 'started' };
     } catch (error) {
       if (isCancellation(error)) throw error;
+      failed(error);
       const failure = startFailure(error);
       if (failure.kind === 'ambiguous') {
+        lost += 1;
         inDoubt();
         // A session that is stopped meanwhile needs its leg all the more.
-        return CancellationScope.nonCancellable(() => adopt(interactionId, self, failure.sentByMs));
+        const found = await CancellationScope.nonCancellable(() => adopt(interactionId, self, failure.sentByMs));
+        const mayRepeat = found.kind === 'none' && found.endReason === 'start-failed' && lost < MOST_LOST;
+        if (!mayRepeat || CancellationScope.current().consideredCancelled) return found;
+        giveUpAtMs = Date.now() + limitMs;
+        again();
+        continue;
       }
-      failed(error);
       const askedMs = failure.retryAfterMs ?? backoffMs;
       const awayMs = Math.min((Date.now() - beganAtMs) / 10, LONGEST_AWAY_PAUSE_MS);
       const delayMs = failure.isAway ? Math.max(askedMs, awayMs) : askedMs;

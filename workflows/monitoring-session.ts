@@ -275,6 +275,11 @@ class MonitoringSession {
         this.#asked(failure);
         this.#publish();
       },
+      again: () => {
+        log.warn('start.repeated', this.#logFields());
+        this.#start = 'unresolved';
+        this.#publish();
+      },
     });
     this.#start = 'resolved';
     if (outcome.kind === 'made') {

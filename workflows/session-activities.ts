@@ -1,5 +1,6 @@
 import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.js';
+import { PRIORITY } from './activity-priority.js';
 
 /**
  * The session's activities, one block per retry class. Retries and back-off are Temporal's; the HTTP adapter has none.
@@ -24,6 +25,7 @@ export const { startLeg } = proxyActivities<Pick<Activities, 'startLeg'>>({
   retry: { maximumAttempts: 1 },
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   summary: 'ask the platform for the leg',
+  priority: PRIORITY.start,
 });
 
 /** The seed's loop: base 500 ms, at most 3 s apart. Each look is short, so that one lost answer costs one look. */
@@ -34,6 +36,7 @@ export function confirmLegWithin(limitMs: number): Activities['confirmLeg'] {
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '3s' },
     cancellationType: AT_ONCE,
     summary: 'wait until the leg is active',
+    priority: PRIORITY.confirm,
   }).confirmLeg;
 }
 
@@ -56,6 +59,7 @@ export function changeModeWithin(limitMs: number): Activities['changeMode'] {
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: limitMs < 10_000 ? '1s' : '3s' },
     cancellationType: AT_ONCE,
     summary: 'change the mode',
+    priority: PRIORITY.mode,
   }).changeMode;
 }
 
@@ -66,6 +70,7 @@ export const { changeMode: silencePatiently } = proxyActivities<Pick<Activities,
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
   cancellationType: AT_ONCE,
   summary: 'make sure that the leg is silent',
+  priority: PRIORITY.release,
 });
 
 /** Until another program's leg lets go of the channel, by looks that cost one event however many they are. */
@@ -76,6 +81,7 @@ export function confirmChannelFreeWithin(limitMs: number): Activities['confirmCh
     retry: { initialInterval: '500ms', backoffCoefficient: 1.5, maximumInterval: '3s' },
     cancellationType: AT_ONCE,
     summary: 'wait until the platform has the channel free',
+    priority: PRIORITY.confirm,
   }).confirmChannelFree;
 }
 
@@ -87,6 +93,7 @@ export function findContenderWithin(limitMs: number): Activities['findContender'
     retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
     cancellationType: AT_ONCE,
     summary: 'find out whose leg has the channel',
+    priority: PRIORITY.confirm,
   }).findContender;
 }
 
@@ -97,6 +104,7 @@ export const { stopLeg: stopLegPatiently } = proxyActivities<Pick<Activities, 's
   retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
   cancellationType: AT_ONCE,
   summary: 'stop the leg until the platform confirms it',
+  priority: PRIORITY.release,
 });
 
 /** What the session must know of the platform before it goes on, however long the platform is away. */
@@ -106,6 +114,7 @@ export const { observeLeg } = proxyActivities<Pick<Activities, 'observeLeg'>>({
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
   cancellationType: AT_ONCE,
   summary: 'look what became of the leg',
+  priority: PRIORITY.confirm,
 });
 
 /** The search for a leg whose answer was lost; see `lost-start.ts`. */
@@ -115,4 +124,5 @@ export const { listOurLegs, claimLeg } = proxyActivities<Pick<Activities, 'listO
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' },
   cancellationType: AT_ONCE,
   summary: 'find the leg whose answer was lost',
+  priority: PRIORITY.start,
 });

@@ -1,5 +1,6 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.js';
+import { PRIORITY } from './activity-priority.js';
 
 /** Pages through what has ended; tried until the next sweep but a few would do it anyway. */
 export const { sweepEnded } = proxyActivities<Pick<Activities, 'sweepEnded'>>({
@@ -8,6 +9,7 @@ export const { sweepEnded } = proxyActivities<Pick<Activities, 'sweepEnded'>>({
   heartbeatTimeout: '30s',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
   summary: 'end the sessions of calls that are over',
+  priority: PRIORITY.background,
 });
 
 /**
@@ -20,4 +22,5 @@ export const { reconcile } = proxyActivities<Pick<Activities, 'reconcile'>>({
   heartbeatTimeout: '15s',
   retry: { initialInterval: '2s', backoffCoefficient: 2, maximumInterval: '15s', maximumAttempts: 3 },
   summary: 'compare sessions and legs',
+  priority: PRIORITY.background,
 });
