@@ -38,12 +38,20 @@ interface Answer {
 
 /** A caller of a running product: REST with its key, and the simulator's control surface (`SIMULATOR_CONTROL=on`). */
 export class ProductClient {
-  constructor(private readonly product: Product) {}
+  /** @param apiKey @default the one that the product has generated */
+  constructor(
+    private readonly product: Product,
+    private readonly apiKey?: string,
+  ) {}
 
   async rest(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
     const answer = await fetch(`${this.product.address('API')}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.product.apiKey}`, 'content-type': 'application/json', ...headers },
+      headers: {
+        authorization: `Bearer ${this.apiKey ?? this.product.apiKey}`,
+        'content-type': 'application/json',
+        ...headers,
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     return { status: answer.status, headers: answer.headers, body: await answer.json() };
