@@ -1,6 +1,6 @@
 /**
  * ESM throughout: TypeScript is stripped by swc (types are checked by `tsc`), `./x.js` specifiers find `./x.ts`.
- * Suites wait more than they work: three of them, with a Temporal server each, keep 2 cores busy. Hence the generous limit.
+ * Suites wait more than they work: four of them, with a Temporal server each, keep 2 cores busy. Hence the generous limit.
  */
 export default {
   testEnvironment: 'node',
@@ -16,5 +16,6 @@ export default {
   },
   cacheDirectory: '<rootDir>/.cache/jest',
   testTimeout: 30_000,
-  maxWorkers: 3,
+  testSequencer: '<rootDir>/test/support/slow-first.mjs',
+  maxWorkers: 4,
 };

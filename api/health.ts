@@ -83,8 +83,8 @@ export class ReadinessProbe {
 
   /** As their keepers show them; one that shows none has just been started, or is not ours. */
   async #tokens(): Promise<WorkerToken[]> {
-    const { client } = this.temporal;
-    const executions = client.workflow.list({ query: runningTokenKeepers(), pageSize: TOKENS_SHOWN });
+    const { client, taskQueue } = this.temporal;
+    const executions = client.workflow.list({ query: runningTokenKeepers(taskQueue), pageSize: TOKENS_SHOWN });
     const found: WorkerToken[] = [];
     await this.temporal.call(
       async () => {

@@ -64,7 +64,7 @@ export function sweepItself(): string {
   return [`WorkflowId = ${literal(INTERACTION_SWEEP_ID)}`, OPEN].join(' AND ');
 }
 
-/** One for each worker. */
-export function runningTokenKeepers(): string {
-  return [`WorkflowType = ${literal(TOKEN_KEEPER)}`, OPEN].join(' AND ');
+/** One for each worker of a deployment. */
+export function runningTokenKeepers(taskQueue: string): string {
+  return [`WorkflowType = ${literal(TOKEN_KEEPER)}`, `TaskQueue = ${literal(taskQueue)}`, OPEN].join(' AND ');
 }

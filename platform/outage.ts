@@ -108,7 +108,8 @@ export class Outage {
   }
 
   async #look(away: Absence): Promise<void> {
-    const isBack = await this.#options.probe();
+    // Whatever goes wrong with the look itself, there will be another.
+    const isBack = await this.#options.probe().catch(() => false);
     if (this.#isClosed) return;
     if (!isBack) return this.#lookLater(away);
     this.#away = undefined;

@@ -63,6 +63,8 @@ export class TokenSource {
   #refreshing: Promise<Outcome> | undefined;
   #pause: { readonly until: number; readonly fault: PlatformFault } | undefined;
   #failures = 0;
+  /** Since when no request for a token has had a usable answer, ISO 8601. */
+  #silentSince: string | undefined;
   #refreshedAt: string | null = null;
 
   constructor({ exchange, clientId, clientSecret, timeoutMs, monotonicNow }: TokenSourceOptions) {
@@ -129,7 +131,7 @@ export class TokenSource {
   async #fetch(): Promise<Outcome> {
     const askedAt = this.#now();
     if (this.#pause !== undefined && askedAt < this.#pause.until) {
-      return { fault: remaining(this.#pause.fault, this.#pause.until - askedAt) };
+      return { fault: this.#remaining(this.#pause.fault, this.#pause.until - askedAt) };
     }
     const outcome = await this.#exchange.exchange({
       method: 'POST',
@@ -146,6 +148,7 @@ export class TokenSource {
     }
     this.#pause = undefined;
     this.#failures = 0;
+    this.#silentSince = undefined;
     this.#refreshedAt = new Date().toISOString();
     // Counted from the asking: the platform's clock for it began no later than the answer.
     const lifetimeMs = tokenLifetimeMs(read.expiresIn);
@@ -154,8 +157,17 @@ export class TokenSource {
     return { value: read.value };
   }
 
+  /** A failure as seen by one who asks in the pause after it. */
+  #remaining(fault: PlatformFault, restMs: number): PlatformFault {
+    const retryAfterMs = Math.ceil(restMs);
+    if (fault.kind === 'throttled') return { ...fault, retryAfterMs };
+    if (fault.kind !== 'unreachable' || this.#silentSince === undefined) return fault;
+    return { ...fault, since: this.#silentSince, retryAfterMs };
+  }
+
   /** Wrong credentials stay wrong, a throttle holds for everybody, and one that is down is not helped by being asked. */
   #pauseAfter(fault: PlatformFault): void {
+    this.#silentSince = fault.kind === 'unreachable' ? (this.#silentSince ?? new Date().toISOString()) : undefined;
     const { first, longest } = PAUSE_MS[fault.kind === 'unreachable' ? 'unreachable' : 'refused'];
     const isMishap = fault.kind === 'unreachable' && this.#failures === 0;
     const growing = isMishap ? 0 : Math.min(first * 2 ** this.#failures, longest);
@@ -163,13 +175,6 @@ export class TokenSource {
     const pauseMs = fault.kind === 'throttled' ? (fault.retryAfterMs ?? growing) : growing;
     this.#pause = { until: this.#now() + pauseMs, fault };
   }
-}
-
-/** A failure as seen by one who asks in the pause after it. */
-function remaining(fault: PlatformFault, restMs: number): PlatformFault {
-  return fault.kind === 'throttled' || fault.kind === 'unreachable'
-    ? { ...fault, retryAfterMs: Math.ceil(restMs) }
-    : fault;
 }
 
 function readTokenOutcome(

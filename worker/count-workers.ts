@@ -9,10 +9,15 @@ const COUNTED_EVERY_MS = 15_000;
  * Tells, again and again, how many workers share the platform's rate limit: as many as have a `tokenKeeper`. What it returns
  * ends that.
  */
-export function countWorkers(client: Client, tell: (count: number) => void, log: Logger): () => void {
+export function countWorkers(
+  client: Client,
+  taskQueue: string,
+  tell: (count: number) => void,
+  log: Logger,
+): () => void {
   const count = async (): Promise<void> => {
     try {
-      const { count: running } = await client.workflow.count(runningTokenKeepers());
+      const { count: running } = await client.workflow.count(runningTokenKeepers(taskQueue));
       tell(Math.max(1, running));
     } catch (error) {
       log.warn({ err: error }, 'workers.not-counted');

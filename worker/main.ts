@@ -65,7 +65,7 @@ async function main(): Promise<void> {
         },
         log,
       );
-      const stopCounting = countWorkers(client, (count) => platform.shareWith(count), log);
+      const stopCounting = countWorkers(client, settings.temporalTaskQueue, (count) => platform.shareWith(count), log);
       void stop.requested.then(() => worker.shutdown());
       const running = worker.run();
       log.info({ taskQueue: settings.temporalTaskQueue, namespace }, 'worker.ready');
