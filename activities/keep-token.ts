@@ -7,8 +7,8 @@ import { stopIfTold } from './worker-stopping.js';
 /** How often a token is looked at that is not due yet, ms: calls that were refused may have replaced it. */
 const LOOK_EVERY_MS = 5_000;
 
-/** Failures that follow others are told at least this far apart, ms: each costs a dozen events. */
-const TELL_EVERY_MS = 10_000;
+/** News is told at least this far apart, ms, but for the first trouble: each costs a dozen events. */
+const TELL_EVERY_MS = 5_000;
 
 /** For the queue of one worker only. */
 export interface TokenActivities {
@@ -24,12 +24,12 @@ export function createTokenActivities(keep: () => Promise<TokenReport>): TokenAc
   return {
     keepToken: (shown) =>
       whileBeating(async () => {
-        const tellFailuresAtMs = performance.now() + TELL_EVERY_MS;
+        const tellAtMs = performance.now() + TELL_EVERY_MS;
         for (;;) {
           const { dueInMs, ...health } = await keep();
           const isNews = health.refreshedAt !== shown?.refreshedAt || health.failures !== shown.failures;
-          const mayTell =
-            health.failures === 0 || (shown?.failures ?? 0) === 0 || performance.now() >= tellFailuresAtMs;
+          const isFirstTrouble = health.failures > 0 && shown?.failures === 0;
+          const mayTell = shown === null || isFirstTrouble || performance.now() >= tellAtMs;
           if (isNews && mayTell) return health;
           await sleep(Math.max(1, Math.min(dueInMs + 1, LOOK_EVERY_MS))).catch((error: unknown) => {
             stopIfTold({ nonRetryable: true });

@@ -124,6 +124,7 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
       const { workflowExecution, attempt } = activityInfo();
       // Also for a worker that was frozen: what it did not send in time, it never sends.
       const signal = AbortSignal.timeout(START_LIMIT_MS);
+      const notAfterMs = Date.now() + START_LIMIT_MS;
       if (workflowExecution !== undefined && (workflowExecution.runId !== chainRunId || attempt > 1)) {
         const repeated = { ...workflowExecution, chainRunId, interactionId, mayStillSendMs: START_LIMIT_MS };
         const earlier = await earlierLeg(repeated, signal);
@@ -132,7 +133,7 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
       try {
         const { monitorSessionId } = await platform.startMonitor(
           { interactionId, ...(mediaServerGroupId === undefined ? {} : { mediaServerGroupId }) },
-          { signal },
+          { signal, notAfterMs },
         );
         return { kind: 'started', monitorSessionId };
       } catch (error) {

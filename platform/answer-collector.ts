@@ -31,13 +31,15 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
 
   /** undici is about to write the request. From here on it counts as sent. */
   onRequestStart(controller: Dispatcher.DispatchController): void {
+    const { answerTimeoutMs, notAfterMs = Number.POSITIVE_INFINITY } = this.#request;
+    // A timer does not count the time in which its machine was suspended.
+    if (Date.now() > notAfterMs) this.#giveUp('its time was over before it could be sent');
     if (this.#settled || this.#controller !== undefined) {
       // Given up while it waited for a connection, or undici would write it again: either way it must not go out.
       controller.abort(new Error('given up'));
       return;
     }
     this.#controller = controller;
-    const { answerTimeoutMs } = this.#request;
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.#giveUp(`no complete answer within ${answerTimeoutMs} ms`), answerTimeoutMs);
   }

@@ -32,8 +32,15 @@ export interface Pass {
   abandoned(): void;
 }
 
-/** However much else there is to do, a call that nobody waits for goes out so often, ms: it may find what all others missed. */
+/**
+ * However much else there is to do, a call that nobody waits for goes out so often, ms, and after so many others: it may find
+ * what all of them have missed.
+ */
 const BACKGROUND_EVERY_MS = 10_000;
+const BACKGROUND_PER_CALLS = 10;
+
+/** Until a connection may have become free, ms, or twice as long. */
+const SOON_MS = 250;
 
 interface Waiting {
   readonly importance: Importance;
@@ -62,6 +69,7 @@ export class CallGate {
   readonly #queues = new Map<Importance, Set<Waiting>>(IMPORTANCES.map((importance) => [importance, new Set()]));
   #inFlight = 0;
   #lastBackgroundMs: number;
+  #callsSinceBackground = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor({ budget, outage, now, connections }: CallGateOptions) {
@@ -110,36 +118,42 @@ export class CallGate {
     });
   }
 
+  /** Who still waits is sent away when his patience is over; no timer is left. */
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
   /** Lets those who wait go, as far as they may now. */
   #admit(): void {
     clearTimeout(this.#timer);
-    const { away } = this.#outage;
     for (const [waiting, importance] of this.#line()) {
-      if (away !== undefined) {
-        waiting.refuse(unreachable(away));
-        continue;
-      }
       const waitMs = this.#waitMs(importance);
-      if (waitMs === 0) {
-        if (waiting.importance === 'background') this.#lastBackgroundMs = this.#now();
-        waiting.admit(this.#pass(this.#budget.spend(importance)));
-        continue;
+      if (waitMs !== 0) {
+        // What has to wait keeps those waiting that matter less.
+        if (waitMs !== null) this.#timer = setTimeout(() => this.#admit(), Math.ceil(waitMs)).unref();
+        return;
       }
-      // What has to wait keeps those waiting that matter less.
-      if (waitMs !== null) this.#timer = setTimeout(() => this.#admit(), Math.ceil(waitMs));
-      return;
+      const away = this.#outage.admit(importance);
+      if (away === undefined) waiting.admit(this.#pass(waiting.importance, this.#budget.spend(importance)));
+      else waiting.refuse(unreachable(away));
     }
   }
 
   /** All who wait, in order, each with the importance that it has now. */
   *#line(): Generator<readonly [Waiting, Importance]> {
     for (const importance of IMPORTANCES) {
-      if (importance === 'mode' && this.#now() - this.#lastBackgroundMs >= BACKGROUND_EVERY_MS) {
+      if (importance === 'confirm' && this.#isBackgroundDue) {
         const [overdue] = this.#queues.get('background') ?? [];
-        if (overdue !== undefined) yield [overdue, 'mode'];
+        if (overdue !== undefined) yield [overdue, 'start'];
       }
       for (const waiting of this.#queues.get(importance) ?? []) yield [waiting, importance];
     }
+  }
+
+  get #isBackgroundDue(): boolean {
+    return (
+      this.#callsSinceBackground >= BACKGROUND_PER_CALLS && this.#now() - this.#lastBackgroundMs >= BACKGROUND_EVERY_MS
+    );
   }
 
   #waitMs(importance: Importance): number | null {
@@ -149,13 +163,21 @@ export class CallGate {
   }
 
   #throttled(importance: Importance): PlatformFault {
-    const { away } = this.#outage;
-    if (away !== undefined) return unreachable(away);
+    const waitMs = this.#budget.waitMs(importance);
+    // The limit has room: it is the connections that have none, or the one call whose answer all wait for.
+    if (waitMs === null || waitMs === 0)
+      return { kind: 'throttled', retryAfterMs: Math.ceil(SOON_MS * (1 + Math.random())) };
     return { kind: 'throttled', retryAfterMs: this.#budget.turnInMs(importance) };
   }
 
-  #pass(spent: Spent): Pass {
+  #pass(importance: Importance, spent: Spent): Pass {
     this.#inFlight += 1;
+    this.#callsSinceBackground += 1;
+    if (importance === 'background') {
+      this.#lastBackgroundMs = this.#now();
+      this.#callsSinceBackground = 0;
+    }
+    const { phase } = this.#outage;
     let isOver = false;
     const over = (what: () => void): void => {
       if (isOver) return;
@@ -169,13 +191,13 @@ export class CallGate {
         over(() => {
           this.#budget.answered(spent, answer);
           if (isAble) this.#outage.answered();
-          else this.#outage.failed();
+          else this.#outage.failed(importance, phase);
         }),
       failed: ({ sent }) =>
         over(() => {
           if (sent) this.#budget.unanswered(spent);
           else this.#budget.unsent(spent);
-          this.#outage.failed();
+          this.#outage.failed(importance, phase);
         }),
       abandoned: () => over(() => this.#budget.unanswered(spent)),
     };

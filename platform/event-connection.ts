@@ -3,8 +3,8 @@ import { followStream } from './event-stream.js';
 import type { EventListener, StreamEnd } from './event-stream.js';
 import type { TokenSource } from './token-source.js';
 
-/** Before a connection that was to replace another is tried again, ms. */
-const RETRY_PAUSE_MS = 500;
+/** Before a connection that was to replace another is tried again, ms: doubling. */
+const RETRY_PAUSE_MS = { first: 250, longest: 5_000 } as const;
 
 /** How long a connection stays open beside the one that has replaced it, ms. */
 const OVERLAP_MS = 1_000;
@@ -53,7 +53,7 @@ export async function followEventStream(options: EventConnectionOptions): Promis
 /** Another connection with the next token, once it is open. Tried until then, or until nobody wants it any more. */
 async function successor(options: EventConnectionOptions, token: string, signal: AbortSignal): Promise<Connection> {
   const { tokens } = options;
-  for (;;) {
+  for (let pauseMs: number = RETRY_PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 2, RETRY_PAUSE_MS.longest)) {
     try {
       // Timers may fire a little early.
       await sleep(Math.ceil(tokens.replacedInMs(token)) + 1, undefined, { signal });
@@ -68,7 +68,7 @@ async function successor(options: EventConnectionOptions, token: string, signal:
       // No token for now, or not wanted any more.
     }
     if (signal.aborted) return new Promise(() => undefined);
-    await sleep(RETRY_PAUSE_MS, undefined, { signal }).catch(() => undefined);
+    await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -18,6 +18,10 @@ export function faultOfAnswer(subject: CallSubject, answer: HttpAnswer, now: num
   const { status } = answer;
   const { code, holder } = readError(answer);
   if (status === 401) return { kind: 'unauthorized', detail: 'the platform refused a fresh access token too' };
+  if ((status === 403 || status === 404 || status === 410) && isWebPage(answer)) {
+    // The platform speaks JSON (`platform-api.md`, Everywhere): that was something between it and us.
+    return { kind: 'ambiguous', detail: `answered ${status} by a web page` };
+  }
   if (status === 403) return { kind: 'forbidden', code };
   if (status === 404 || status === 410) return goneOr(subject, status, code);
   if (status === 408) return { kind: 'ambiguous', detail: 'answered 408' };
@@ -26,6 +30,10 @@ export function faultOfAnswer(subject: CallSubject, answer: HttpAnswer, now: num
   // A redirect is not followed: the base URL is wrong, or somebody would like to have our token.
   if (status >= 300 && status < 500) return { kind: 'invalid', status, code };
   return { kind: 'ambiguous', detail: `answered ${status}` };
+}
+
+function isWebPage({ headers }: HttpAnswer): boolean {
+  return /^text\/html\b/i.test(headers['content-type'] ?? '');
 }
 
 function goneOr(subject: CallSubject, status: 404 | 410, code: string): PlatformFault {

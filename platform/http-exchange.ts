@@ -13,6 +13,8 @@ export interface HttpRequest {
   /** A longer body is not read to its end. */
   readonly maxBodyBytes: number;
   readonly signal?: AbortSignal | undefined;
+  /** Not to be written later, wall clock, ms since the epoch. */
+  readonly notAfterMs?: number | undefined;
 }
 
 /**

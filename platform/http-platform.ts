@@ -141,7 +141,7 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
   return {
     clientId,
 
-    async startMonitor({ interactionId, mediaServerGroupId }, { importance = 'start', signal } = {}) {
+    async startMonitor({ interactionId, mediaServerGroupId }, { importance = 'start', signal, notAfterMs } = {}) {
       const { monitorSessionId } = await calls.perform(
         {
           name: 'start',
@@ -152,6 +152,7 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
             path: COMMAND_PATH,
             body: JSON.stringify({ interactionId, action: 'start', mediaServerGroupId }),
             answerTimeoutMs: startMs,
+            notAfterMs,
             maxBodyBytes: MAX_BODY_BYTES.command,
           },
           success: startAnswer,

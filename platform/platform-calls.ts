@@ -7,6 +7,7 @@ import type { HttpAnswer, HttpExchange, HttpOutcome, HttpRequest } from './http-
 import type { Importance } from './importance.js';
 import { Outage } from './outage.js';
 import { PlatformError } from './platform-error.js';
+import type { PlatformFault } from './platform-error.js';
 import { RateBudget } from './rate-budget.js';
 import { rateLimitIn } from './rate-limit-headers.js';
 import { retryAfterMs } from './retry-after.js';
@@ -89,27 +90,24 @@ export class PlatformCalls {
       answer = await this.#send(call, another, signal);
     }
     if (answer.status < 200 || answer.status > 299) {
-      throw new PlatformError(call.name, faultOfAnswer(call.subject, answer, Date.now()));
+      throw new PlatformError(call.name, notAtOnce(faultOfAnswer(call.subject, answer, Date.now())));
     }
     return success(call, answer);
   }
 
   close(): void {
     this.#outage.close();
+    this.#gate?.close();
   }
 
-  async #send(
-    call: Pick<Call<z.ZodType>, 'name' | 'request' | 'importance'>,
-    token: string,
-    signal: AbortSignal | undefined,
-  ): Promise<HttpAnswer> {
+  async #send(call: Call<z.ZodType>, token: string, signal: AbortSignal | undefined): Promise<HttpAnswer> {
     const entered = (await this.#gate?.enter(call.importance, signal)) ?? UNCOUNTED;
     if ('kind' in entered) throw new PlatformError(call.name, entered);
     return this.#exchanged(call, token, signal, entered);
   }
 
   async #exchanged(
-    call: Pick<Call<z.ZodType>, 'name' | 'request'>,
+    call: Call<z.ZodType>,
     token: string,
     signal: AbortSignal | undefined,
     pass: Pass,
@@ -133,10 +131,11 @@ export class PlatformCalls {
     }
     const { status, headers, body } = outcome;
     pass.answered({
-      isAble: isAble(status),
+      isAble: isAble(call, outcome),
       rateLimit: rateLimitIn(headers, Date.now()),
       ...(status === 429 ? { throttled: { retryAfterMs: retryAfterMs(headers, Date.now()) } } : {}),
     });
+    if (status !== 401) this.#tokens.accepted(token);
     // Ids and codes end in histories, logs and answers, where our token must not be (`design.md`, invariant 7).
     if (token.length >= SHORTEST_TOKEN_TO_LOOK_FOR && body?.includes(token) === true) {
       return { ...outcome, body: null, bodyFault: 'the answer repeats our access token' };
@@ -144,7 +143,7 @@ export class PlatformCalls {
     return outcome;
   }
 
-  /** Asked past the gate, which is shut then. Any answer at all is one, also that our credentials are refused. */
+  /** Asked past the gate, which is shut then. */
   async #isBack(call: Call<z.ZodType>): Promise<boolean> {
     const spent = this.#budget.spend('background');
     let isBack = false;
@@ -161,22 +160,40 @@ export class PlatformCalls {
     } catch (error) {
       this.#budget.unsent(spent);
       if (!(error instanceof PlatformError)) throw error;
-      return error.fault.kind === 'unauthorized' || error.fault.kind === 'throttled';
+      // Without a token nothing was asked of it.
+      return false;
     }
     return isBack;
   }
 }
 
+/** Least delay after a refusal, ms, where the platform names one at all: `Retry-After: 0` is rounded down, or a date just past. */
+const LEAST_DELAY_MS = 250;
+
+function notAtOnce(fault: PlatformFault): PlatformFault {
+  if (fault.kind !== 'throttled' || fault.retryAfterMs === null) return fault;
+  return { ...fault, retryAfterMs: Math.max(fault.retryAfterMs, LEAST_DELAY_MS) };
+}
+
 const UNCOUNTED: Pass = { answered: () => undefined, failed: () => undefined, abandoned: () => undefined };
 
-/** Whether the platform was able to say something that makes sense. */
-function isAble(status: number): boolean {
+/** Whether the platform was able to say something that makes sense; a page of maintenance with `200` does not. */
+function isAble(call: Call<z.ZodType>, answer: HttpAnswer): boolean {
+  const { status } = answer;
+  if (status >= 200 && status <= 299) return read(call, answer).success;
   return status < 500 && status !== 408;
+}
+
+function read<Schema extends z.ZodType>(
+  call: Call<Schema>,
+  { body }: HttpAnswer,
+): z.ZodSafeParseResult<z.infer<Schema>> {
+  return call.success.safeParse(body === null ? undefined : parseJson(body));
 }
 
 /** The content of a `2xx`, checked. Nobody may act upon what is not as documented, yet the platform said that it did it. */
 function success<Schema extends z.ZodType>(call: Call<Schema>, answer: HttpAnswer): z.infer<Schema> {
-  const parsed = call.success.safeParse(answer.body === null ? undefined : parseJson(answer.body));
+  const parsed = read(call, answer);
   if (parsed.success && call.fits(parsed.data)) return parsed.data;
   const why = answer.bodyFault ?? (parsed.success ? 'it answers another request' : firstIssue(parsed.error));
   throw new PlatformError(call.name, { kind: 'ambiguous', detail: `unusable answer ${answer.status}: ${why}` });

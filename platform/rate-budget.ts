@@ -11,9 +11,19 @@ const PROBE_PATIENCE_MS = 1_000;
 /** A call may be under way to the platform for so long before that counts it, ms. */
 const TRANSIT_MS = 1_000;
 
-/** Without a `Retry-After`, ms: doubling with each 429 in a row. */
+/** Without a `Retry-After`, ms: doubling with each 429 in a row. One that asks for less gets a part of it from the second on. */
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 30_000;
+const LEAST_PART = 0.25;
+
+/** No window holds more that matters. */
+const MOST_UNCERTAIN = 1_000;
+
+/** What was said of a window is believed so long without another word, ms: it may have been of something else than calls. */
+const BELIEVED_MS = 60_000;
+
+/** Whatever is said of others, a stop is tried so often, ms, until one is refused itself. */
+const RELEASE_EVERY_MS = 5_000;
 
 /** A delay is stretched by at most this part of it, so that those who wait do not all come back at once. */
 const JITTER = 0.1;
@@ -51,6 +61,8 @@ interface Told {
   resetsAtMs: number;
   /** Calls of this worker in it. */
   used: number;
+  /** The first call of the window got no answer that says so: one goes out at a time until one does. */
+  readonly isUnsure: boolean;
 }
 
 /** It says nothing: a rate that rises slowly while it is used, and is halved by each refusal. */
@@ -90,11 +102,15 @@ export class RateBudget {
   #state: Told | Blind | undefined;
   #windowMs = DEFAULT_WINDOW_MS;
   #blockedUntilMs = 0;
+  /** By the refusal of a stop. */
+  #releasesBlockedUntilMs = 0;
+  #lastReleaseMs: number;
   #refusals = 0;
 
   constructor({ now, random }: RateBudgetOptions) {
     this.#now = now;
     this.#random = random;
+    this.#lastReleaseMs = now();
   }
 
   /**
@@ -102,6 +118,15 @@ export class RateBudget {
    * it may take is over.
    */
   waitMs(importance: Importance): number | null {
+    const waitMs = this.#waitMs(importance);
+    if (importance !== 'release' || waitMs === 0) return waitMs;
+    const now = this.#now();
+    const tryAtMs = Math.max(this.#releasesBlockedUntilMs, this.#lastReleaseMs + RELEASE_EVERY_MS);
+    if (now >= tryAtMs) return 0;
+    return waitMs === null ? null : Math.min(waitMs, tryAtMs - now);
+  }
+
+  #waitMs(importance: Importance): number | null {
     const now = this.#now();
     if (now < this.#blockedUntilMs) return this.#blockedUntilMs - now;
     const state = this.#state;
@@ -109,7 +134,9 @@ export class RateBudget {
       case undefined:
         return this.#mayProbe(importance, 0, 1) ? 0 : null;
       case 'told': {
-        if (now >= state.resetsAtMs) return this.#mayProbe(importance, state.resetsAtMs, state.limit) ? 0 : null;
+        const isOver = now >= state.resetsAtMs || now - state.knownAtMs >= BELIEVED_MS;
+        if (isOver) return this.#mayProbe(importance, Math.min(state.resetsAtMs, now), state.limit) ? 0 : null;
+        if (state.isUnsure && this.#sentSince(now - TRANSIT_MS) > 0) return null;
         return this.#left(state, importance, now) >= 1 ? 0 : state.resetsAtMs - now;
       }
       case 'blind': {
@@ -125,6 +152,7 @@ export class RateBudget {
   /** A call goes out. To be followed by {@link answered} or {@link unanswered}. */
   spend(importance: Importance): Spent {
     const spent = { importance, sentAtMs: this.#now() };
+    if (importance === 'release') this.#lastReleaseMs = spent.sentAtMs;
     this.#inFlight.add(spent);
     if (this.#state?.kind === 'blind') this.#state.tokens -= 1;
     if (this.#state?.kind === 'told') this.#state.used += 1;
@@ -193,11 +221,13 @@ export class RateBudget {
    */
   #left(state: Told, importance: Importance, now: number): number {
     const reserve = reserveFrom(importance, state.limit);
-    const ofAll = Math.floor((state.remaining - reserve) / this.workers);
+    // Stops are few and not shared out: with more workers than calls left nobody could make one.
+    const workers = importance === 'release' ? 1 : this.workers;
+    const ofAll = Math.floor((state.remaining - reserve) / workers);
     const left = ofAll - this.#sentSince(Math.min(state.sinceMs, now - TRANSIT_MS));
-    if (this.workers === 1 || importance === 'release') return left;
+    if (workers === 1) return left;
     const whole = state.limit - reserve;
-    const share = Math.max(1, Math.floor(whole / this.workers));
+    const share = Math.max(1, Math.floor(whole / workers));
     const goneBy = (now - state.sinceMs) / Math.max(1, state.resetsAtMs - state.sinceMs);
     return Math.min(left, share + (whole - share) * goneBy - state.used);
   }
@@ -228,7 +258,7 @@ export class RateBudget {
     this.#believe(spent);
     const sinceMs = spent.sentAtMs;
     const used = 1 + this.#sentSince(sinceMs);
-    this.#state = { kind: 'told', limit: known, remaining, knownAtMs: now, sinceMs, resetsAtMs, used };
+    this.#state = { kind: 'told', limit: known, remaining, knownAtMs: now, sinceMs, resetsAtMs, used, isUnsure: false };
   }
 
   /** An answer that says nothing of the limit, as from something between the platform and us. */
@@ -262,10 +292,20 @@ export class RateBudget {
     const { sentAtMs } = spent;
     if (sentAtMs < state.resetsAtMs) return;
     const resetsAtMs = now + this.#windowMs;
-    this.#state = { ...state, remaining: state.limit, knownAtMs: now, sinceMs: sentAtMs, resetsAtMs, used: 1 };
+    this.#state = {
+      ...state,
+      remaining: state.limit,
+      knownAtMs: now,
+      sinceMs: sentAtMs,
+      resetsAtMs,
+      used: 1,
+      isUnsure: true,
+    };
   }
 
   #doubt({ sentAtMs }: Spent, untilMs: number): void {
+    const since = Math.min(this.#state?.kind === 'told' ? this.#state.sinceMs : untilMs, untilMs - TRANSIT_MS);
+    this.#uncertain = this.#uncertain.filter((one) => one.sentAtMs >= since).slice(-MOST_UNCERTAIN);
     this.#uncertain.push({ sentAtMs, untilMs });
   }
 
@@ -276,10 +316,12 @@ export class RateBudget {
 
   #refused(spent: Spent, retryAfterMs: number | null, now: number): void {
     const growing = Math.min(FIRST_PAUSE_MS * 2 ** this.#refusals, LONGEST_PAUSE_MS);
-    const pauseMs = Math.max(retryAfterMs ?? growing, 1) * (1 + this.#random() * JITTER);
+    const least = this.#refusals === 0 ? 1 : growing * LEAST_PART;
+    const pauseMs = Math.max(retryAfterMs ?? growing, least) * (1 + this.#random() * JITTER);
     // Those that were in flight together are one refusal.
     if (spent.sentAtMs >= this.#blockedUntilMs) this.#refusals += 1;
     this.#blockedUntilMs = Math.max(this.#blockedUntilMs, now + pauseMs);
+    if (spent.importance === 'release') this.#releasesBlockedUntilMs = this.#blockedUntilMs;
     const state = this.#state;
     if (state?.kind === 'told') {
       state.remaining = 0;

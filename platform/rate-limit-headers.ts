@@ -56,7 +56,8 @@ export function windowResetIn(headers: IncomingHttpHeaders, now: number): number
   return null;
 }
 
-function answeredAt(headers: IncomingHttpHeaders, now: number): number {
+/** When an answer was given, by the clock that its other dates are by; ms since the epoch. */
+export function answeredAt(headers: IncomingHttpHeaders, now: number): number {
   return httpDate(text(headers['date'])) ?? now;
 }
 
@@ -65,25 +66,40 @@ function families(headers: IncomingHttpHeaders): readonly Fields[] {
 }
 
 function named(headers: IncomingHttpHeaders, prefix: string): Fields {
-  const field = (name: string) => text(headers[`${prefix}-${name}`]);
+  // Earlier drafts repeat all policies after the first number.
+  const field = (name: string) =>
+    text(headers[`${prefix}-${name}`])
+      ?.replace(/,.*;.*$/s, '')
+      .trim();
   return { limit: field('limit'), remaining: field('remaining'), reset: field('reset') };
 }
 
 /** `RateLimit: "default";r=50;t=30` beside `RateLimit-Policy: "default";q=100;w=60`; or `limit=100, remaining=50, reset=30`. */
 function structured(headers: IncomingHttpHeaders): Fields {
-  const now = parameters(text(headers['ratelimit']));
-  const policy = parameters(text(headers['ratelimit-policy']));
+  const field = text(headers['ratelimit']) ?? '';
+  const policy = text(headers['ratelimit-policy']) ?? '';
+  const whole = parameters(field);
+  if (whole.has('remaining')) {
+    return { limit: whole.get('limit'), remaining: whole.get('remaining'), reset: whole.get('reset') };
+  }
+  // Of several policies the one that leaves the least, with the quota of its name.
+  const [tightest] = field
+    .split(',')
+    .map((item) => ({ name: /^\s*"([^"]*)"/.exec(item)?.[1], found: parameters(item) }))
+    .filter(({ found }) => found.has('r'))
+    .toSorted((one, other) => Number(one.found.get('r')) - Number(other.found.get('r')));
+  const quotas = policy.split(',').filter((item) => /^\s*"([^"]*)"/.exec(item)?.[1] === tightest?.name);
   return {
-    limit: now.get('limit') ?? policy.get('q'),
-    remaining: now.get('remaining') ?? now.get('r'),
-    reset: now.get('reset') ?? now.get('t'),
+    limit: parameters(quotas.join(',')).get('q'),
+    remaining: tightest?.found.get('r'),
+    reset: tightest?.found.get('t'),
   };
 }
 
-/** The first of each name: of several policies the platform names the tightest first, as the draft asks it to. */
-function parameters(field: string | undefined): Map<string, string> {
+/** The first of each name. */
+function parameters(field: string): Map<string, string> {
   const found = new Map<string, string>();
-  for (const [, name = '', value = ''] of (field ?? '').matchAll(PARAMETER)) {
+  for (const [, name = '', value = ''] of field.matchAll(PARAMETER)) {
     if (!found.has(name.toLowerCase())) found.set(name.toLowerCase(), value);
   }
   return found;

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { httpDate } from './http-date.js';
-import { windowResetIn } from './rate-limit-headers.js';
+import { answeredAt, windowResetIn } from './rate-limit-headers.js';
 
 /** Longest delay believed, ms: a platform that asks for more is asked again after this. */
 const MAX_DELAY_MS = 300_000;
@@ -15,7 +15,7 @@ const SECONDS = /^\d+(?:\.\d+)?$/;
 export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | null {
   const asked = first(headers['retry-after']);
   const resetMs = windowResetIn(headers, now);
-  return seconds(asked) ?? untilDate(asked, now) ?? (resetMs === null ? null : capped(resetMs));
+  return seconds(asked) ?? untilDate(asked, answeredAt(headers, now)) ?? (resetMs === null ? null : capped(resetMs));
 }
 
 function seconds(value: string | undefined): number | null {

@@ -19,6 +19,11 @@ export interface CallOptions {
    * for barge and whisper, `start`, `confirm` for `monitorState`, `background` for lists
    */
   readonly importance?: Importance;
+  /**
+   * Not to be sent later, wall clock, ms since the epoch: a machine that was suspended meanwhile does not count that time
+   * in its timers. It is `unreachable` then. Of a `start` only: nothing else does harm when it comes late.
+   */
+  readonly notAfterMs?: number;
 }
 
 /**

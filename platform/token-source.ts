@@ -17,7 +17,10 @@ const EARLY_MS = 30_000;
  * After a failure nobody is asked again for this long, doubling with each in a row: a refusal, or no usable answer, of which
  * the first is taken for a mishap.
  */
+const LEAST_PART = 0.25;
 const PAUSE_MS = { refused: { first: 1_000, longest: 30_000 }, unreachable: { first: 250, longest: 5_000 } } as const;
+/** A token that lasts longer is used without waiting for the next one, ms. */
+const ENOUGH_MS = 1_000;
 /** What can stand in an `Authorization` header. */
 const SENDABLE = /^[\x21-\x7e]+$/;
 
@@ -36,6 +39,8 @@ export interface TokenReport extends TokenHealth {
   /** When the token has to be looked after again, ms from now. */
   readonly dueInMs: number;
 }
+
+const REFUSES_ALL = 'the platform refuses every token that its token endpoint issues';
 
 interface HeldToken {
   readonly value: string;
@@ -63,6 +68,9 @@ export class TokenSource {
   #refreshing: Promise<Outcome> | undefined;
   #pause: { readonly until: number; readonly fault: PlatformFault } | undefined;
   #failures = 0;
+  #isAccepted = false;
+  /** Tokens in a row that were refused from the first call on. */
+  #neverAccepted = 0;
   /** Since when no request for a token has had a usable answer, ISO 8601. */
   #silentSince: string | undefined;
   #refreshedAt: string | null = null;
@@ -83,7 +91,13 @@ export class TokenSource {
    * @throws PlatformError (see the class); the reason of `signal`, which gives up this caller's wait only.
    */
   async token({ signal }: CallOptions = {}): Promise<string> {
-    if (this.#held !== undefined && this.#now() < this.#held.refreshAt) return this.#held.value;
+    const now = this.#now();
+    if (this.#held !== undefined && now < this.#held.refreshAt) return this.#held.value;
+    if (this.#held !== undefined && this.#held.expiresAt - now > ENOUGH_MS) {
+      // A slow endpoint holds up nobody as long as the old one is good.
+      void this.#refresh();
+      return this.#held.value;
+    }
     signal?.throwIfAborted();
     const outcome = await untilAborted(this.#refresh(), signal);
     if ('value' in outcome) return outcome.value;
@@ -97,8 +111,20 @@ export class TokenSource {
    * @throws as {@link token}
    */
   async refreshAfter401(usedToken: string, options: CallOptions = {}): Promise<string> {
-    if (this.#held?.value === usedToken) this.#held = undefined;
+    if (this.#held?.value === usedToken) {
+      this.#held = undefined;
+      // One that nobody has ever accepted: it is not the token that is wrong, and another one will not help for now.
+      if (this.#isAccepted) this.#neverAccepted = 0;
+      else if ((this.#neverAccepted += 1) > 1) this.#pauseAfter({ kind: 'unauthorized', detail: REFUSES_ALL });
+    }
     return this.token(options);
+  }
+
+  /** A call with this token was not refused for it. */
+  accepted(token: string): void {
+    if (this.#held?.value !== token) return;
+    this.#isAccepted = true;
+    this.#neverAccepted = 0;
   }
 
   /** Replaces the token if it is due, and reports. Never rejects. */
@@ -144,7 +170,7 @@ export class TokenSource {
     const read = readTokenOutcome(outcome);
     if ('fault' in read) {
       this.#pauseAfter(read.fault);
-      return read;
+      return { fault: this.#remaining(read.fault, (this.#pause?.until ?? 0) - this.#now()) };
     }
     this.#pause = undefined;
     this.#failures = 0;
@@ -153,16 +179,17 @@ export class TokenSource {
     // Counted from the asking: the platform's clock for it began no later than the answer.
     const lifetimeMs = tokenLifetimeMs(read.expiresIn);
     const expiresAt = askedAt + lifetimeMs;
+    this.#isAccepted = false;
     this.#held = { value: read.value, refreshAt: expiresAt - Math.min(EARLY_MS, lifetimeMs / 2), expiresAt };
     return { value: read.value };
   }
 
   /** A failure as seen by one who asks in the pause after it. */
   #remaining(fault: PlatformFault, restMs: number): PlatformFault {
-    const retryAfterMs = Math.ceil(restMs);
+    const retryAfterMs = Math.max(0, Math.ceil(restMs));
     if (fault.kind === 'throttled') return { ...fault, retryAfterMs };
     if (fault.kind !== 'unreachable' || this.#silentSince === undefined) return fault;
-    return { ...fault, since: this.#silentSince, retryAfterMs };
+    return { ...fault, since: this.#silentSince, ...(retryAfterMs > 0 ? { retryAfterMs } : {}) };
   }
 
   /** Wrong credentials stay wrong, a throttle holds for everybody, and one that is down is not helped by being asked. */
@@ -172,7 +199,8 @@ export class TokenSource {
     const isMishap = fault.kind === 'unreachable' && this.#failures === 0;
     const growing = isMishap ? 0 : Math.min(first * 2 ** this.#failures, longest);
     this.#failures += 1;
-    const pauseMs = fault.kind === 'throttled' ? (fault.retryAfterMs ?? growing) : growing;
+    const asked = fault.kind === 'throttled' ? fault.retryAfterMs : null;
+    const pauseMs = Math.max(asked ?? growing, growing * LEAST_PART);
     this.#pause = { until: this.#now() + pauseMs, fault };
   }
 }

@@ -41,7 +41,12 @@ export async function atOnceOr<T>(
 
 export type StartFailure =
   /** `sentByMs`: a time by which it has been sent, if it ever was; by Temporal's clock, ms since the epoch. */
-  | { readonly kind: 'ambiguous'; readonly sentByMs: number }
+  | {
+      readonly kind: 'ambiguous';
+      readonly sentByMs: number;
+      /** It is an earlier run's start that is in doubt; none was sent. */
+      readonly isEarlier: boolean;
+    }
   | {
       readonly kind: 'not-sent';
       readonly message: string;
@@ -66,7 +71,12 @@ export function startFailure(error: unknown): StartFailure {
     return { kind: 'not-sent', message: 'no worker took the start', retryAfterMs: undefined, isAway: false };
   }
   // One clock for the window and its measure: by this session's time the failure is never earlier than the sending.
-  return { kind: 'ambiguous', sentByMs: Date.now() + (detailsOf(failure).mayStillSendMs ?? 0) };
+  const { mayStillSendMs } = detailsOf(failure);
+  return {
+    kind: 'ambiguous',
+    sentByMs: Date.now() + (mayStillSendMs ?? 0),
+    isEarlier: mayStillSendMs !== undefined,
+  };
 }
 
 /** Whether a call that failed may have been sent, so that it may still take effect. When in doubt, it may. */
@@ -87,6 +97,22 @@ export function unansweredSince(error: unknown): string | undefined {
   const failure = applicationFailure(error);
   const isSilent = failure === undefined ? isTimedOut(error) : silent.some((type) => type === failure.type);
   return isSilent ? (detailsOf(failure).since ?? new Date().toISOString()) : undefined;
+}
+
+/** Whether a call failed of what the platform answered, and not on the way to it. */
+export function isAnswer(error: unknown): boolean {
+  const answers: readonly ActivityFailureType[] = [
+    'leg.pending',
+    'channel.busy',
+    'platform.forbidden',
+    'platform.gone',
+    'platform.not-ready',
+    'platform.busy',
+    'platform.group-unavailable',
+    'platform.invalid',
+  ];
+  const type = applicationFailure(error)?.type;
+  return answers.some((answer) => answer === type);
 }
 
 /** Cut off by its limit: a platform that hangs. */

@@ -69,7 +69,9 @@ export async function makeLeg(
         inDoubt();
         // A session that is stopped meanwhile needs its leg all the more.
         const found = await CancellationScope.nonCancellable(() => adopt(interactionId, self, failure.sentByMs));
-        const mayRepeat = found.kind === 'none' && found.endReason === 'start-failed' && lost < MOST_LOST;
+        const isRuledOut = found.kind === 'none' && found.endReason === 'start-failed';
+        // After a reset the activity finds the earlier run as it was, and would send none.
+        const mayRepeat = isRuledOut && !failure.isEarlier && lost < MOST_LOST;
         if (!mayRepeat || CancellationScope.current().consideredCancelled) return found;
         giveUpAtMs = Date.now() + limitMs;
         again();

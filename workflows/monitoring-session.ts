@@ -33,7 +33,7 @@ import { sessionSnapshot } from '../domain/session.js';
 import type { EndReason } from '../domain/session.js';
 import { INTERACTION_ENDED_SIGNAL, MONITOR_STATUS_SIGNAL, SESSION_MEMO } from '../domain/workflow-contract.js';
 import type { CommandOutcome, SessionReport, StartProgress } from '../domain/workflow-contract.js';
-import { applicationFailure, atOnceOr, isActivityFailure, unansweredSince } from './activity-failures.js';
+import { applicationFailure, atOnceOr, isActivityFailure, isAnswer, unansweredSince } from './activity-failures.js';
 import { confirmLeg } from './confirm-leg.js';
 import { ExclusiveChannel } from './exclusive-channel.js';
 import type { Turn } from './exclusive-channel.js';
@@ -387,9 +387,9 @@ class MonitoringSession {
 
   /** The platform was asked for something; what that failed of, if it did. */
   #asked(failure?: unknown): void {
-    const since = failure === undefined ? undefined : unansweredSince(failure);
+    const since = unansweredSince(failure);
     if (since !== undefined) this.#apply({ type: 'platform.unanswering', at: now(), since });
-    else this.#apply({ type: 'platform.answering', at: now() });
+    else if (failure === undefined || isAnswer(failure)) this.#apply({ type: 'platform.answering', at: now() });
   }
 
   #announce(event: SessionEvent): void {

@@ -116,6 +116,9 @@ test(
 test(
   'all tokens are revoked while many calls are in flight: one request for another, and no call fails',
   async () => {
+    // None is replaced because it is old.
+    world.simulator.controls.setTokenLifetime({ seconds: 3_600 });
+    world.simulator.controls.revokeTokens();
     const sessions = await begin(Math.min(100, count));
     await listening(sessions);
     world.simulator.controls.addFault({
@@ -131,6 +134,9 @@ test(
     expect(statuses(since, 401)).toBeGreaterThan(0);
     expect(tokenRequests(since)).toBeLessThanOrEqual(2);
     world.simulator.controls.clearFaults();
+    await until('no call is under way', () =>
+      world.simulator.ledger.requests({ since }).every(({ status }) => status !== null),
+    );
 
     // And calls that are all sent with a token that has just been revoked.
     const again = lastRequest();
@@ -145,6 +151,8 @@ test(
       'revocation with 100 calls in flight',
       `${refused} answered 401 at once, ${tokenRequests(again)} token request, 0 calls failed`,
     );
+    world.simulator.controls.setTokenLifetime({ seconds: TOKEN_LIFETIME_SECONDS });
+    world.simulator.controls.revokeTokens();
     await stopAll(sessions);
   },
   LIMIT_MS,

@@ -88,6 +88,7 @@ test('while the platform is away nothing goes out, and everybody is told since w
   for (let n = 0; n < 5; n += 1) void call('confirm');
   await jest.advanceTimersByTimeAsync(2_000);
   for (const { pass } of out) pass.failed({ sent: true });
+  await jest.advanceTimersByTimeAsync(0);
   for (const importance of IMPORTANCES) void call(importance);
   await jest.advanceTimersByTimeAsync(0);
   expect(out).toHaveLength(5);
@@ -119,16 +120,39 @@ test('somebody who gives up leaves the line, and a call that is given up frees i
 });
 
 test('however much there is to do, now and then a call goes out that nobody waits for', async () => {
-  const { out, call } = setUp({ limit: 20, remaining: 10, resetsInMs: 60_000 });
-  await jest.advanceTimersByTimeAsync(9_000);
+  const { out, call } = setUp({ limit: 40, remaining: 20, resetsInMs: 60_000 });
+  await jest.advanceTimersByTimeAsync(10_000);
   void call('background');
-  await jest.advanceTimersByTimeAsync(500);
-  expect(out).toHaveLength(0);
-  await jest.advanceTimersByTimeAsync(499);
-  void call('mode');
-  await jest.advanceTimersByTimeAsync(1);
-  expect(out.map(({ importance }) => importance)).toEqual(['mode']);
-  out[0]!.pass.answered(FINE);
+  for (let n = 1; n <= 10; n += 1) {
+    await jest.advanceTimersByTimeAsync(0);
+    expect(out).toHaveLength(n - 1);
+    void call('mode');
+    await jest.advanceTimersByTimeAsync(0);
+    out[n - 1]!.pass.answered({
+      isAble: true,
+      rateLimit: { limit: 40, remaining: 20 - n, resetsInMs: 50_000 },
+    });
+  }
   await jest.advanceTimersByTimeAsync(0);
-  expect(out.map(({ importance }) => importance)).toEqual(['mode', 'background']);
+  expect(out.filter(({ importance }) => importance === 'mode')).toHaveLength(10);
+  expect(out.slice(9).map(({ importance }) => importance)).toContain('background');
+});
+
+test('a gate that is closed keeps no process alive', async () => {
+  const { gate, call } = setUp({ limit: 20, remaining: 0, resetsInMs: 500 });
+  void call('mode');
+  await jest.advanceTimersByTimeAsync(0);
+  expect(jest.getTimerCount()).toBe(2);
+  gate.close();
+  expect(jest.getTimerCount()).toBe(1);
+});
+
+test('where it is the connections that are short, the time to come back is short as well', async () => {
+  const { refused, call } = setUp({ connections: 1, resetsInMs: 60_000 });
+  for (let n = 0; n < 2; n += 1) void call('start');
+  await jest.advanceTimersByTimeAsync(400);
+  expect(refused).toEqual([{ kind: 'throttled', retryAfterMs: expect.any(Number) }]);
+  expect(refused[0]).toMatchObject({ retryAfterMs: expect.any(Number) });
+  const [{ retryAfterMs } = { retryAfterMs: 0 }] = refused.flatMap((fault) => ('retryAfterMs' in fault ? [fault] : []));
+  expect(retryAfterMs).toBeLessThanOrEqual(500);
 });

@@ -152,3 +152,11 @@ test('the detail says where the content is wrong and not what it holds', async (
   expect(fault).toMatchObject({ detail: expect.stringContaining('monitors.0.status') });
   expect(JSON.stringify(fault)).not.toContain('private words');
 });
+
+test.each([403, 404, 410])('a %d that is a web page is not the platform’s word', async (status) => {
+  const server = await ScriptedServer.start();
+  server.answers({ status, body: '<h1>default backend</h1>', headers: { 'content-type': 'text/html' } });
+  const platform = adapterFor(server);
+  expect(await faultOf(platform.stopMonitor(LEG))).toMatchObject({ kind: 'ambiguous' });
+  expect(await faultOf(platform.monitorState('int-1'))).toMatchObject({ kind: 'ambiguous' });
+});

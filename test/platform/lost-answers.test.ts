@@ -215,3 +215,11 @@ test('a call that found no free connection in time was not sent, and never is', 
   expect(await platform.stopMonitor(LEG)).toBe('already-gone');
   expect(server.calls.filter(({ body }) => body.includes('"start"'))).toEqual([]);
 });
+
+test('a start whose time is over before it could be sent is not sent, whatever its timers say', async () => {
+  const server = await ScriptedServer.start();
+  server.answers({ status: 202, body: STARTED });
+  const late = adapterFor(server).startMonitor(START, { notAfterMs: Date.now() - 1 });
+  expect(await faultOf(late)).toMatchObject({ kind: 'unreachable', detail: expect.stringMatching(/time was over/) });
+  expect(server.calls).toHaveLength(0);
+});

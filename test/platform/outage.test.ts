@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import type { Importance } from '../../platform/importance.js';
 import { Outage } from '../../platform/outage.js';
 
 beforeEach(() => {
@@ -25,53 +26,102 @@ function setUp() {
     },
     onChange: (since) => world.changes.push(since),
   });
-  return { world, outage };
+  const fail = async (times: number, importance: Importance = 'confirm', phase = outage.phase) => {
+    for (let n = 0; n < times; n += 1) outage.failed(importance, phase);
+    await jest.advanceTimersByTimeAsync(0);
+  };
+  return { world, outage, fail };
 }
 
-test('five calls in a row without an answer, and none with one for a second, are an outage', async () => {
-  const { world, outage } = setUp();
+test('five calls in a row without an answer, none with one for a second, and a look in vain, are an outage', async () => {
+  const { world, outage, fail } = setUp();
   outage.answered();
-  for (let n = 0; n < 50; n += 1) outage.failed();
-  expect(outage.away).toBeUndefined();
+  await fail(50);
+  expect(outage.admit('start')).toBeUndefined();
   await jest.advanceTimersByTimeAsync(1_000);
-  outage.failed();
-  expect(outage.away).toEqual({ since: '2026-11-02T10:00:00.000Z', retryAfterMs: 5_500 });
+  await fail(1);
+  expect(outage.admit('start')).toEqual({ since: '2026-11-02T10:00:00.000Z', retryAfterMs: 1_000 });
   expect(world.changes).toEqual(['2026-11-02T10:00:00.000Z']);
 });
 
-test('one answer in between, and it is none', async () => {
-  const { outage } = setUp();
+test('it is none where one call answers in between, where a look does, or where only lists fail', async () => {
+  const { world, outage, fail } = setUp();
   for (let n = 0; n < 20; n += 1) {
-    for (let failure = 0; failure < 4; failure += 1) outage.failed();
+    await fail(4);
     await jest.advanceTimersByTimeAsync(2_000);
     outage.answered();
   }
-  expect(outage.away).toBeUndefined();
+  expect(world.looks).toEqual([]);
+  await jest.advanceTimersByTimeAsync(2_000);
+  // One call alone goes wrong, again and again.
+  world.answers = true;
+  for (let n = 0; n < 20; n += 1) {
+    await fail(5);
+    await jest.advanceTimersByTimeAsync(2_000);
+  }
+  world.answers = false;
+  await fail(100, 'background');
+  expect(world.changes).toEqual([]);
+  expect(outage.admit('background')).toBeUndefined();
 });
 
-test('it is asked at growing intervals whether it is back, and few go at first when it is', async () => {
-  const { world, outage } = setUp();
-  for (let n = 0; n < 5; n += 1) outage.failed();
+test('one call at a time finds out whether it is back, a stop more often than the rest, and any answer says so', async () => {
+  const { outage, fail, world } = setUp();
+  await fail(5);
+  let starts = 0;
+  let stops = 0;
+  for (let ms = 0; ms < 30_000; ms += 50) {
+    await jest.advanceTimersByTimeAsync(50);
+    if (outage.admit('start') === undefined) starts += 1;
+    if (outage.admit('release') === undefined) stops += 1;
+  }
+  expect(starts).toBeLessThanOrEqual(10);
+  expect(starts + stops).toBeGreaterThanOrEqual(20);
+  expect(stops).toBeLessThanOrEqual(30);
+  // Those who came were enough.
+  expect(world.looks).toHaveLength(1);
+  outage.answered();
+  expect(outage.admit('start')).toBeUndefined();
+  expect(world.changes.at(-1)).toBeUndefined();
+});
+
+test('where nobody comes, something harmless is asked at growing intervals; few go at first when it is back', async () => {
+  const { world, outage, fail } = setUp();
+  await fail(5);
   await jest.advanceTimersByTimeAsync(60_000);
   const pauses = world.looks.map((atMs, index) => atMs - (world.looks[index - 1] ?? 0));
-  expect(pauses.slice(0, 6)).toEqual([500, 1_000, 2_000, 4_000, 5_000, 5_000]);
-  expect(world.looks.length).toBeLessThan(16);
+  expect(pauses.slice(1, 7)).toEqual([1_500, 2_000, 3_000, 5_000, 6_000, 6_000]);
+  // The longer it lasts, the further those who are sent away are spread.
+  expect(outage.admit('start')?.retryAfterMs).toBeGreaterThan(10_000);
+  expect(outage.admit('release')?.retryAfterMs).toBeLessThan(5_000);
   world.answers = true;
-  await jest.advanceTimersByTimeAsync(5_000);
-  expect(outage.away).toBeUndefined();
+  await jest.advanceTimersByTimeAsync(7_000);
   expect(world.changes).toEqual([expect.any(String), undefined]);
   expect(outage.atOnce).toBe(4);
-  for (let n = 0; n < 6; n += 1) outage.answered();
-  expect(outage.atOnce).toBe(10);
-  // Not yet well: it is away again as soon as five fail, however recently one was answered.
-  for (let n = 0; n < 5; n += 1) outage.failed();
-  expect(outage.away).toBeDefined();
+  outage.answered();
+  expect(outage.atOnce).toBe(5);
+  for (let n = 0; n < 100; n += 1) outage.answered();
+  // It has recovered: failures right after an answer are no outage again.
+  world.answers = false;
+  await fail(5);
+  expect(outage.admit('start')).toBeUndefined();
+});
+
+test('calls that were sent before it was back say nothing about it', async () => {
+  const { world, outage, fail } = setUp();
+  const { phase } = outage;
+  await fail(5);
+  outage.answered();
+  await fail(50, 'confirm', phase);
+  expect(outage.admit('start')).toBeUndefined();
+  await fail(5);
+  expect(world.changes).toHaveLength(3);
 });
 
 test('one that is closed asks no more', async () => {
-  const { world, outage } = setUp();
-  for (let n = 0; n < 5; n += 1) outage.failed();
+  const { world, outage, fail } = setUp();
+  await fail(5);
   outage.close();
   await jest.advanceTimersByTimeAsync(60_000);
-  expect(world.looks).toEqual([]);
+  expect(world.looks).toHaveLength(1);
 });

@@ -23,6 +23,17 @@ test.each([
     'several policies',
     { ratelimit: '"burst";r=50;t=30, "day";r=900;t=4000', 'ratelimit-policy': '"burst";q=100;w=60' },
   ],
+  [
+    'policies after the first number',
+    { 'ratelimit-limit': '100, 100;w=60', 'ratelimit-remaining': '50', 'ratelimit-reset': '30' },
+  ],
+  [
+    'the tightest of several, wherever it stands',
+    {
+      ratelimit: '"day";r=900;t=4000, "burst";r=50;t=30',
+      'ratelimit-policy': '"day";q=1000;w=86400, "burst";q=100;w=60',
+    },
+  ],
 ])('the IETF’s fields say the same: %s', (_, headers) => {
   expect(rateLimitIn(headers, NOW)).toEqual({ limit: 100, remaining: 50, resetsInMs: 30_000 });
 });

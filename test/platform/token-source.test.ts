@@ -75,7 +75,50 @@ test.each([
   clock.nowMs += replacedAfterMs - 1;
   expect(await source.token()).toBe(nthToken(1));
   clock.nowMs += 1;
-  expect(await source.token()).toBe(nthToken(2));
+  // Whoever asks first does not wait for it, as long as the old one is good.
+  await source.token();
+  await until('it is replaced', async () => (await source.token()) === nthToken(2));
+});
+
+test('a token endpoint that is slow holds up nobody while the old token is good', async () => {
+  const { server, source, clock, issue } = await setUp();
+  issue(100);
+  await source.token();
+  server.onToken = () => undefined;
+  clock.nowMs += 75_000;
+  expect(await source.token()).toBe(nthToken(1));
+  await until('it has been asked', () => server.tokenRequests.length === 2);
+  expect(await source.token()).toBe(nthToken(1));
+});
+
+test('a platform that refuses every new token costs no token request for each call', async () => {
+  const { server, source, clock, issue } = await setUp();
+  issue(3_600);
+  let faults = 0;
+  for (let call = 0; call < 50; call += 1) {
+    try {
+      await source.refreshAfter401(await source.token());
+    } catch {
+      faults += 1;
+    }
+  }
+  expect(faults).toBeGreaterThan(45);
+  expect(server.tokenRequests.length).toBeLessThanOrEqual(3);
+  clock.nowMs += 30_000;
+  const token = await source.token();
+  source.accepted(token);
+  // One that was good and is revoked is replaced at once.
+  expect(await source.refreshAfter401(token)).not.toBe(token);
+});
+
+test('an endpoint that is throttled and asks for no delay is not asked all the time', async () => {
+  const { server, source, clock } = await setUp();
+  server.onToken = () => ({ status: 429, headers: { 'retry-after': '0' } });
+  for (let ms = 0; ms < 10_000; ms += 10) {
+    clock.nowMs += 10;
+    await source.keep();
+  }
+  expect(server.tokenRequests.length).toBeLessThanOrEqual(8);
 });
 
 test('any expires_in gives a lifetime from a second to a day', () => {
