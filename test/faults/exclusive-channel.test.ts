@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import fc from 'fast-check';
-import { bundleWorkflows } from '../../worker/workflow-bundle.js';
+import { testBundle } from '../support/workflow-bundle.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
 import { comeToRest, letNewcomerSpeak, stopAll } from './at-rest.js';
@@ -36,7 +36,7 @@ const batches = Math.ceil(runs / atOnce);
 const BATCH_LIMIT_MS = 150_000;
 
 const tally = new Tally();
-const workflowBundle = bundleWorkflows();
+const workflowBundle = testBundle();
 let temporal: TestWorkflowEnvironment;
 let world: SessionWorld;
 

@@ -1,12 +1,12 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
-import { bundleWorkflows } from '../../worker/workflow-bundle.js';
+import { testBundle } from './workflow-bundle.js';
 
 /** Replays every run that a server has, as a worker does that takes a workflow over from another one; how many there are. */
 export async function replayEveryHistory(temporal: TestWorkflowEnvironment): Promise<number> {
   const histories = temporal.client.workflow.list().intoHistories();
-  const workflowBundle = await bundleWorkflows();
+  const workflowBundle = await testBundle();
   let replayed = 0;
   for await (const { workflowId, error } of Worker.runReplayHistories({ workflowBundle }, histories)) {
     if (error !== undefined) throw new Error(workflowId, { cause: error });

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowIdConflictPolicy } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import type { WorkerOptions } from '@temporalio/worker';
 import { pino } from 'pino';
 import type { SessionAnnouncement } from '../../domain/announcements.js';
 import type { StartSessionInput } from '../../domain/commands.js';
@@ -21,7 +20,7 @@ import { ensureSearchAttributes } from '../../worker/search-attributes.js';
 import { createSessionWorker } from '../../worker/session-worker.js';
 import type { SessionWorker } from '../../worker/session-worker.js';
 import { startSingletons } from '../../worker/singletons.js';
-import { bundleWorkflows } from '../../worker/workflow-bundle.js';
+import { testBundle } from './workflow-bundle.js';
 
 let runtimeInstalled = false;
 
@@ -87,8 +86,6 @@ export interface SessionWorldOptions {
   readonly keepsTokens?: boolean;
 }
 
-let bundle: Promise<NonNullable<WorkerOptions['workflowBundle']>> | undefined;
-
 /** Simulator, adapter and worker over a running Temporal; each on its own task queue. */
 export async function createSessionWorld(
   temporal: TestWorkflowEnvironment,
@@ -109,8 +106,7 @@ export async function createSessionWorld(
     ...(timeouts === undefined ? {} : { timeouts }),
   });
   const taskQueue = `monitoring-${randomUUID()}`;
-  bundle ??= bundleWorkflows();
-  const workflowBundle = await bundle;
+  const workflowBundle = await testBundle();
 
   let running: { readonly worker: SessionWorker; readonly done: Promise<void> } | undefined;
   const announced: SessionAnnouncement[] = [];

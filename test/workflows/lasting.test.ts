@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import type { monitoringSession } from '../../workflows/monitoring-session.js';
-import { bundleWorkflows } from '../../worker/workflow-bundle.js';
+import { testBundle } from '../support/workflow-bundle.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { asked, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
@@ -153,7 +153,7 @@ test('histories replay without a difference', async () => {
   await goThrough(session, 3);
   await session.signal('stop');
   await session.result();
-  const workflowBundle = await bundleWorkflows();
+  const workflowBundle = await testBundle();
   await Worker.runReplayHistory({ workflowBundle }, await session.fetchHistory(), session.workflowId);
 });
 

@@ -1,9 +1,8 @@
-import { stopped } from '../support/sessions.js';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
-import { asked, legsGone, memoOf, reached, reportOf } from '../support/sessions.js';
+import { asked, legsGone, memoOf, reached, reportOf, stopped } from '../support/sessions.js';
 import { until } from '../support/until.js';
 
 let temporal: TestWorkflowEnvironment;
@@ -143,143 +142,148 @@ test('a platform that throttles every start is given up after CONFIRM_TIMEOUT_SE
 
 // Each of these waits out the platform's 10 s window, so they do it side by side.
 test('a start whose answer is lost never makes a second leg, and the one it made is found', async () => {
+  // One start that hangs may keep others waiting for a second or two: more than the other tests here give it.
+  await using patient = await createSessionWorld(temporal, { timeouts: { startMs: 1_000 } });
   const adopts = async (effect: Parameters<SessionWorld['simulator']['controls']['addFault']>[0]['effect']) => {
-    const interactionId = world.interaction();
-    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect });
-    const session = await world.start({ interactionId, supervisorId: 'gus', mode: 'whisper' });
+    const interactionId = patient.interaction();
+    patient.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect });
+    const session = await patient.start({ interactionId, supervisorId: 'gus', mode: 'whisper' });
     await reached(session, 'WHISPER', 40_000);
     const report = await reportOf(session);
     expect(report.history.find(({ type }) => type === 'leg.made')).toMatchObject({ how: 'adopted' });
     // The second look comes when lists show everybody who may own what the first one saw.
-    const [first, second] = world.simulator.ledger.requests({ interactionId, action: 'state' });
+    const [first, second] = patient.simulator.ledger.requests({ interactionId, action: 'state' });
     expect(Date.parse(second?.at ?? '') - Date.parse(first?.at ?? '')).toBeGreaterThanOrEqual(3_000);
     await session.signal('stop');
     await session.result();
-    expect(legsGone(world, interactionId)).toBe(1);
-    expect(asked(world, interactionId, 'start')).toBe(1);
+    expect(legsGone(patient, interactionId)).toBe(1);
+    expect(asked(patient, interactionId, 'start')).toBe(1);
   };
 
   const lostRequests = (interactionId: string, times: number) =>
-    world.simulator.controls.addFault({
+    patient.simulator.controls.addFault({
       match: { action: 'start', interactionId },
       effect: { kind: 'lost-request' },
       times,
     });
   const isSentAgain = async () => {
-    const interactionId = world.interaction();
+    const interactionId = patient.interaction();
     lostRequests(interactionId, 1);
-    const session = await world.start({ interactionId, supervisorId: 'hal' });
+    const session = await patient.start({ interactionId, supervisorId: 'hal' });
     await until('it says that nobody answers', async () => (await memoOf(session)).unansweredSince !== null);
     await reached(session, 'SILENT', 40_000);
     expect((await memoOf(session)).unansweredSince).toBeNull();
-    const [first, second] = world.simulator.ledger.requests({ interactionId, action: 'start' });
+    const [first, second] = patient.simulator.ledger.requests({ interactionId, action: 'start' });
     // The first one can take effect no more.
     expect(Date.parse(second?.at ?? '') - Date.parse(first?.at ?? '')).toBeGreaterThanOrEqual(10_000);
     await stopped(session);
-    expect(legsGone(world, interactionId)).toBe(1);
+    expect(legsGone(patient, interactionId)).toBe(1);
   };
   const endsWithout = async () => {
-    const interactionId = world.interaction();
+    const interactionId = patient.interaction();
     lostRequests(interactionId, 10);
-    const session = await world.start({ interactionId, supervisorId: 'hal' });
+    const session = await patient.start({ interactionId, supervisorId: 'hal' });
     expect((await session.result()).session).toMatchObject({ endReason: 'start-failed', monitorSessionId: null });
-    expect(asked(world, interactionId, 'start')).toBe(3);
-    expect(legsGone(world, interactionId)).toBe(0);
+    expect(asked(patient, interactionId, 'start')).toBe(3);
+    expect(legsGone(patient, interactionId)).toBe(0);
   };
 
   const endsWithTheCall = async () => {
-    const interactionId = world.interaction();
-    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
-    const session = await world.start({ interactionId, supervisorId: 'ivo' });
-    await until('the lost start', () => asked(world, interactionId, 'start') === 1);
-    world.simulator.controls.endInteraction({ interactionId });
+    const interactionId = patient.interaction();
+    patient.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
+    const session = await patient.start({ interactionId, supervisorId: 'ivo' });
+    await until('the lost start', () => asked(patient, interactionId, 'start') === 1);
+    patient.simulator.controls.endInteraction({ interactionId });
     expect((await session.result()).session.endReason).toBe('interaction-ended');
   };
 
   const cannotBeTold = async () => {
-    const interactionId = world.interaction();
-    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
-    world.simulator.controls.addFault({
+    const interactionId = patient.interaction();
+    patient.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
+    patient.simulator.controls.addFault({
       match: { action: 'state', interactionId },
       effect: { kind: 'status', status: 403, code: 'missing.permission' },
       times: 10,
     });
-    const session = await world.start({ interactionId, supervisorId: 'ines' });
-    await until('the lost start', () => asked(world, interactionId, 'start') === 1);
+    const session = await patient.start({ interactionId, supervisorId: 'ines' });
+    await until('the lost start', () => asked(patient, interactionId, 'start') === 1);
     await session.signal('stop', { commandId: 's' });
     // Nobody can know, so nobody says that all is well.
     const report = await session.result();
     expect(report.session).toMatchObject({ state: 'TERMINATED', endReason: 'stopped', monitorSessionId: null });
     expect(report.history.at(-1)).toMatchObject({ type: 'session.ended', leg: 'unknown' });
     expect(report.commands.at(-1)).toMatchObject({ action: 'stop', status: 'failed', reason: 'leg-unknown' });
-    expect(asked(world, interactionId, 'state')).toBe(1);
+    expect(asked(patient, interactionId, 'state')).toBe(1);
   };
 
   const leavesLaterLegsAlone = async () => {
-    const interactionId = world.interaction();
-    const neighbour = await world.start({ interactionId, supervisorId: 'nora' });
+    const interactionId = patient.interaction();
+    const neighbour = await patient.start({ interactionId, supervisorId: 'nora' });
     await reached(neighbour, 'SILENT');
-    const looks = asked(world, interactionId, 'state');
+    const looks = asked(patient, interactionId, 'state');
     lostRequests(interactionId, 1);
-    const session = await world.start({ interactionId, supervisorId: 'jan' });
-    await until('the first look', () => asked(world, interactionId, 'state') > looks, 20_000);
+    const session = await patient.start({ interactionId, supervisorId: 'jan' });
+    await until('the first look', () => asked(patient, interactionId, 'state') > looks, 20_000);
     // Made by somebody who started after that look, and is not listed yet.
-    const { monitorSessionId } = await world.platform.startMonitor({ interactionId });
+    const { monitorSessionId } = await patient.platform.startMonitor({ interactionId });
     // It is another one that the session asks for then.
     await reached(session, 'SILENT', 40_000);
     expect((await memoOf(session)).monitorSessionId).not.toBe(monitorSessionId);
     await stopped(session, neighbour);
-    const live = world.simulator.ledger.legs({ interactionId, live: true });
+    const live = patient.simulator.ledger.legs({ interactionId, live: true });
     expect(live.map((leg) => leg.monitorSessionId)).toEqual([monitorSessionId]);
   };
 
   const waitsForTheUndecided = async () => {
-    const interactionId = world.interaction();
+    const interactionId = patient.interaction();
     // Asked for, but no worker has come to it: nobody knows yet whether it makes a leg.
     const undecided = await temporal.client.workflow.start('monitoringSession', {
       workflowId: `session~${interactionId}~zoe`,
       taskQueue: 'nobody-polls-this',
       args: [{ interactionId, supervisorId: 'zoe' }],
     });
-    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
-    const session = await world.start({ interactionId, supervisorId: 'kai' });
-    await until('two claims', () => asked(world, interactionId, 'state') >= 3, 30_000);
+    patient.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
+    const session = await patient.start({ interactionId, supervisorId: 'kai' });
+    await until('two claims', () => asked(patient, interactionId, 'state') >= 3, 30_000);
     expect((await memoOf(session)).state).toBe('PENDING');
     await undecided.terminate();
     await reached(session, 'SILENT', 15_000);
     await session.signal('stop');
     await session.result();
-    expect(legsGone(world, interactionId)).toBe(1);
+    expect(legsGone(patient, interactionId)).toBe(1);
   };
 
   const stopsOrphans = async () => {
-    const interactionId = world.interaction();
-    await world.platform.startMonitor({ interactionId });
-    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
-    const session = await world.start({ interactionId, supervisorId: 'luis' });
+    const interactionId = patient.interaction();
+    await patient.platform.startMonitor({ interactionId });
+    patient.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
+    const session = await patient.start({ interactionId, supervisorId: 'luis' });
     await reached(session, 'SILENT', 25_000);
-    expect(world.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
+    expect(patient.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
     await session.signal('stop');
     await session.result();
-    expect(legsGone(world, interactionId)).toBe(2);
+    expect(legsGone(patient, interactionId)).toBe(2);
   };
 
   const stoppedMeanwhile = async () => {
-    const interactionId = world.interaction();
-    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
-    const session = await world.start({ interactionId, supervisorId: 'ida' });
-    await until('the lost start', () => asked(world, interactionId, 'start') === 1);
+    const interactionId = patient.interaction();
+    patient.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
+    const session = await patient.start({ interactionId, supervisorId: 'ida' });
+    await until('the lost start', () => asked(patient, interactionId, 'start') === 1);
     await session.signal('stop');
     await until('ending', async () => (await memoOf(session)).ending?.reason === 'stopped', 5_000);
     expect((await session.result()).session.endReason).toBe('stopped');
-    expect(legsGone(world, interactionId)).toBe(1);
+    expect(legsGone(patient, interactionId)).toBe(1);
   };
 
   const cancelledMeanwhile = async () => {
-    const interactionId = world.interaction();
-    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: { kind: 'lost-request' } });
-    const session = await world.start({ interactionId, supervisorId: 'ilse' });
-    await until('the lost start', () => asked(world, interactionId, 'start') === 1);
+    const interactionId = patient.interaction();
+    patient.simulator.controls.addFault({
+      match: { action: 'start', interactionId },
+      effect: { kind: 'lost-request' },
+    });
+    const session = await patient.start({ interactionId, supervisorId: 'ilse' });
+    await until('the lost start', () => asked(patient, interactionId, 'start') === 1);
     await session.cancel();
     await expect(session.result()).rejects.toThrow();
     expect((await session.describe()).status.name).toBe('CANCELLED');
@@ -287,22 +291,22 @@ test('a start whose answer is lost never makes a second leg, and the one it made
   };
 
   const manyInDoubt = async () => {
-    const interactionId = world.interaction();
-    world.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer, times: 3 });
+    const interactionId = patient.interaction();
+    patient.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer, times: 3 });
     const sessions = await Promise.all(
-      ['jo', 'kim', 'lea'].map((supervisorId) => world.start({ interactionId, supervisorId })),
+      ['jo', 'kim', 'lea'].map((supervisorId) => patient.start({ interactionId, supervisorId })),
     );
     // One whose answers come, beside those in doubt; and a leg of another client that is nobody's business.
-    await until('three lost starts', () => asked(world, interactionId, 'start') === 3);
-    const outside = world.simulator.controls.outsideLeg({ interactionId, mode: 'silent' });
-    const fourth = await world.start({ interactionId, supervisorId: 'mia' });
+    await until('three lost starts', () => asked(patient, interactionId, 'start') === 3);
+    const outside = patient.simulator.controls.outsideLeg({ interactionId, mode: 'silent' });
+    const fourth = await patient.start({ interactionId, supervisorId: 'mia' });
     await Promise.all([...sessions, fourth].map((session) => reached(session, 'SILENT', 60_000)));
     const legs = await Promise.all([...sessions, fourth].map(async (one) => (await memoOf(one)).monitorSessionId));
     expect(new Set(legs).size).toBe(4);
-    expect(world.simulator.ledger.legs({ interactionId, clientId: 'earshot' })).toHaveLength(4);
+    expect(patient.simulator.ledger.legs({ interactionId, clientId: 'earshot' })).toHaveLength(4);
     await Promise.all([...sessions, fourth].map((session) => session.signal('stop')));
     await Promise.all([...sessions, fourth].map((session) => session.result()));
-    expect(world.simulator.ledger.legs({ interactionId, live: true }).map((leg) => leg.monitorSessionId)).toEqual([
+    expect(patient.simulator.ledger.legs({ interactionId, live: true }).map((leg) => leg.monitorSessionId)).toEqual([
       outside.monitorSessionId,
     ]);
   };
