@@ -127,15 +127,19 @@ export class CallGate {
   #admit(): void {
     clearTimeout(this.#timer);
     for (const [waiting, importance] of this.#line()) {
+      const away = this.#outage.refusal(importance);
+      if (away !== undefined) {
+        waiting.refuse(unreachable(away));
+        continue;
+      }
       const waitMs = this.#waitMs(importance);
       if (waitMs !== 0) {
         // What has to wait keeps those waiting that matter less.
         if (waitMs !== null) this.#timer = setTimeout(() => this.#admit(), Math.ceil(waitMs)).unref();
         return;
       }
-      const away = this.#outage.admit(importance);
-      if (away === undefined) waiting.admit(this.#pass(waiting.importance, this.#budget.spend(importance)));
-      else waiting.refuse(unreachable(away));
+      this.#outage.goesOut();
+      waiting.admit(this.#pass(waiting.importance, this.#budget.spend(importance)));
     }
   }
 

@@ -85,20 +85,22 @@ export class Outage {
     return this.#phase;
   }
 
-  /** Lets a call go out or says why not. One that goes to a platform that is away finds out for all others. */
-  admit(importance: Importance): Away | undefined {
+  /** Why a call may not go out; `undefined`: it may. */
+  refusal(importance: Importance): Away | undefined {
     const away = this.#away;
     if (away === undefined) return undefined;
     const now = this.#options.now();
     const isRelease = importance === 'release';
-    if (now >= away.nextTryAtMs || (isRelease && now >= away.nextReleaseAtMs)) {
-      this.#tried(away, now);
-      return undefined;
-    }
+    if (now >= away.nextTryAtMs || (isRelease && now >= away.nextReleaseAtMs)) return undefined;
     const { part, leastMs, mostMs } = isRelease ? RELEASE_SPREAD : SPREAD;
     const spreadMs = Math.min(Math.max((now - away.sinceMs) * part, leastMs), mostMs);
     const untilMs = (isRelease ? Math.min(away.nextReleaseAtMs, away.nextTryAtMs) : away.nextTryAtMs) - now;
     return { since: away.since, retryAfterMs: Math.ceil(untilMs + this.#options.random() * spreadMs) };
+  }
+
+  /** A call goes out. One that goes to a platform that is away finds out for all others. */
+  goesOut(): void {
+    if (this.#away !== undefined) this.#tried(this.#away, this.#options.now());
   }
 
   /** The platform has said something that makes sense, be it a refusal. */

@@ -156,3 +156,17 @@ test('where it is the connections that are short, the time to come back is short
   const [{ retryAfterMs } = { retryAfterMs: 0 }] = refused.flatMap((fault) => ('retryAfterMs' in fault ? [fault] : []));
   expect(retryAfterMs).toBeLessThanOrEqual(500);
 });
+
+test('a call to a platform that is away hangs, and nobody waits for it', async () => {
+  const { out, refused, call } = setUp();
+  for (let n = 0; n < 5; n += 1) void call('confirm');
+  await jest.advanceTimersByTimeAsync(2_000);
+  for (const { pass } of out) pass.failed({ sent: true });
+  // The window is over too: of the next one only one call goes out.
+  await jest.advanceTimersByTimeAsync(20_000);
+  for (let n = 0; n < 10; n += 1) void call('start');
+  await jest.advanceTimersByTimeAsync(0);
+  expect(out.length).toBeLessThanOrEqual(6);
+  expect(refused).toHaveLength(15 - out.length);
+  expect(new Set(refused.map(({ kind }) => kind))).toEqual(new Set(['unreachable']));
+});

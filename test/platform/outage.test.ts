@@ -30,22 +30,28 @@ function setUp() {
     for (let n = 0; n < times; n += 1) outage.failed(importance, phase);
     await jest.advanceTimersByTimeAsync(0);
   };
-  return { world, outage, fail };
+  /** Who is let out tries it for the others. */
+  const admit = (importance: Importance) => {
+    const refusal = outage.refusal(importance);
+    if (refusal === undefined) outage.goesOut();
+    return refusal;
+  };
+  return { world, outage, fail, admit };
 }
 
 test('five calls in a row without an answer, none with one for a second, and a look in vain, are an outage', async () => {
-  const { world, outage, fail } = setUp();
+  const { world, outage, fail, admit } = setUp();
   outage.answered();
   await fail(50);
-  expect(outage.admit('start')).toBeUndefined();
+  expect(admit('start')).toBeUndefined();
   await jest.advanceTimersByTimeAsync(1_000);
   await fail(1);
-  expect(outage.admit('start')).toEqual({ since: '2026-11-02T10:00:00.000Z', retryAfterMs: 1_000 });
+  expect(admit('start')).toEqual({ since: '2026-11-02T10:00:00.000Z', retryAfterMs: 1_000 });
   expect(world.changes).toEqual(['2026-11-02T10:00:00.000Z']);
 });
 
 test('it is none where one call answers in between, where a look does, or where only lists fail', async () => {
-  const { world, outage, fail } = setUp();
+  const { world, outage, fail, admit } = setUp();
   for (let n = 0; n < 20; n += 1) {
     await fail(4);
     await jest.advanceTimersByTimeAsync(2_000);
@@ -62,18 +68,18 @@ test('it is none where one call answers in between, where a look does, or where 
   world.answers = false;
   await fail(100, 'background');
   expect(world.changes).toEqual([]);
-  expect(outage.admit('background')).toBeUndefined();
+  expect(admit('background')).toBeUndefined();
 });
 
 test('one call at a time finds out whether it is back, a stop more often than the rest, and any answer says so', async () => {
-  const { outage, fail, world } = setUp();
+  const { outage, fail, world, admit } = setUp();
   await fail(5);
   let starts = 0;
   let stops = 0;
   for (let ms = 0; ms < 30_000; ms += 50) {
     await jest.advanceTimersByTimeAsync(50);
-    if (outage.admit('start') === undefined) starts += 1;
-    if (outage.admit('release') === undefined) stops += 1;
+    if (admit('start') === undefined) starts += 1;
+    if (admit('release') === undefined) stops += 1;
   }
   expect(starts).toBeLessThanOrEqual(10);
   expect(starts + stops).toBeGreaterThanOrEqual(20);
@@ -81,19 +87,19 @@ test('one call at a time finds out whether it is back, a stop more often than th
   // Those who came were enough.
   expect(world.looks).toHaveLength(1);
   outage.answered();
-  expect(outage.admit('start')).toBeUndefined();
+  expect(admit('start')).toBeUndefined();
   expect(world.changes.at(-1)).toBeUndefined();
 });
 
 test('where nobody comes, something harmless is asked at growing intervals; few go at first when it is back', async () => {
-  const { world, outage, fail } = setUp();
+  const { world, outage, fail, admit } = setUp();
   await fail(5);
   await jest.advanceTimersByTimeAsync(60_000);
   const pauses = world.looks.map((atMs, index) => atMs - (world.looks[index - 1] ?? 0));
   expect(pauses.slice(1, 7)).toEqual([1_500, 2_000, 3_000, 5_000, 6_000, 6_000]);
   // The longer it lasts, the further those who are sent away are spread.
-  expect(outage.admit('start')?.retryAfterMs).toBeGreaterThan(10_000);
-  expect(outage.admit('release')?.retryAfterMs).toBeLessThan(5_000);
+  expect(admit('start')?.retryAfterMs).toBeGreaterThan(10_000);
+  expect(admit('release')?.retryAfterMs).toBeLessThan(5_000);
   world.answers = true;
   await jest.advanceTimersByTimeAsync(7_000);
   expect(world.changes).toEqual([expect.any(String), undefined]);
@@ -104,16 +110,16 @@ test('where nobody comes, something harmless is asked at growing intervals; few 
   // It has recovered: failures right after an answer are no outage again.
   world.answers = false;
   await fail(5);
-  expect(outage.admit('start')).toBeUndefined();
+  expect(admit('start')).toBeUndefined();
 });
 
 test('calls that were sent before it was back say nothing about it', async () => {
-  const { world, outage, fail } = setUp();
+  const { world, outage, fail, admit } = setUp();
   const { phase } = outage;
   await fail(5);
   outage.answered();
   await fail(50, 'confirm', phase);
-  expect(outage.admit('start')).toBeUndefined();
+  expect(admit('start')).toBeUndefined();
   await fail(5);
   expect(world.changes).toHaveLength(3);
 });

@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 80;
+
 /**
  * The first value of `probe` that is neither `undefined` nor `false`; fails with `what` and the last error after
  * `limitMs`.
@@ -11,7 +14,8 @@ export async function until<T>(
 ): Promise<T> {
   const givenUpAt = performance.now() + limitMs;
   let lastError: unknown;
-  for (;;) {
+  // What comes soon is noticed soon; what takes long is not asked for all the time, which costs everybody else.
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.3, LONGEST_PAUSE_MS)) {
     try {
       const value = await probe();
       if (value !== undefined && value !== false) return value;
@@ -21,6 +25,6 @@ export async function until<T>(
     if (performance.now() > givenUpAt) {
       throw new Error(`${what}: not within ${limitMs} ms`, { cause: lastError });
     }
-    await sleep(20);
+    await sleep(pauseMs);
   }
 }
