@@ -116,6 +116,8 @@ test('somebody who gives up leaves the line, and a call that is given up frees i
   // Only once, whatever is said of it later.
   out[0]!.pass.answered(FINE);
   await next;
+  void call('mode');
+  await jest.advanceTimersByTimeAsync(0);
   expect(out).toHaveLength(2);
 });
 
@@ -169,4 +171,20 @@ test('a call to a platform that is away hangs, and nobody waits for it', async (
   expect(out.length).toBeLessThanOrEqual(6);
   expect(refused).toHaveLength(15 - out.length);
   expect(new Set(refused.map(({ kind }) => kind))).toEqual(new Set(['unreachable']));
+});
+
+test('a platform that has just come back is not overrun', async () => {
+  const { outage, out, call } = setUp();
+  for (let n = 0; n < 5; n += 1) void call('confirm');
+  await jest.advanceTimersByTimeAsync(2_000);
+  for (const { pass } of out.splice(0)) pass.failed({ sent: true });
+  await jest.advanceTimersByTimeAsync(0);
+  outage.answered();
+  for (let n = 0; n < 20; n += 1) void call('mode');
+  await jest.advanceTimersByTimeAsync(0);
+  expect(out).toHaveLength(4);
+  out[0]!.pass.answered(FINE);
+  await jest.advanceTimersByTimeAsync(0);
+  // One has left, and one more may go for the answer.
+  expect(out).toHaveLength(6);
 });

@@ -1,9 +1,9 @@
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { expect, test } from '@jest/globals';
-import { WebSocketServer } from 'ws';
-import type { WebSocket } from 'ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import type { PlatformEvent } from '../../domain/platform-events.js';
+import { followEventStream } from '../../platform/event-connection.js';
 import { followStream } from '../../platform/event-stream.js';
 import type { EventListener, StreamEnd } from '../../platform/event-stream.js';
 import { createHttpPlatform } from '../../platform/http-platform.js';
@@ -217,6 +217,31 @@ test('a flood is read no faster than it is taken', async () => {
   clearInterval(release);
   following.stop();
   await following.end;
+});
+
+test('the connection that is replaced stays for a moment: what was sent on it may be under way', async () => {
+  await using stream = await Stream.open();
+  const stop = new AbortController();
+  let opened = 0;
+  let nth = 0;
+  const followed = followEventStream({
+    url: stream.url,
+    signal: stop.signal,
+    tokens: {
+      token: () => Promise.resolve(`token-${Math.min((nth += 1), 2)}`),
+      refreshAfter401: () => Promise.reject(new Error('Expected no 401')),
+      replacedInMs: (token) => (token === 'token-1' ? 10 : 3_600_000),
+    },
+    listener: { onOpen: () => (opened += 1), onEvent: () => Promise.resolve(), onNonsense: () => undefined },
+  });
+  await until('another one is open', () => stream.sockets.length === 2);
+  const [first] = stream.sockets;
+  expect(first?.readyState).toBe(WebSocket.OPEN);
+  await until('the first one is closed', () => first?.readyState === WebSocket.CLOSED);
+  expect(stream.authorizations).toEqual(['Bearer token-1', 'Bearer token-2']);
+  expect(opened).toBe(1);
+  stop.abort();
+  await followed;
 });
 
 test('before the token of a connection expires another one takes over, and nothing is missed', async () => {

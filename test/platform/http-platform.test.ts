@@ -236,3 +236,35 @@ test('close lets calls under way finish and fails later ones as not sent', async
   await closed;
   expect(server.calls).toHaveLength(1);
 });
+
+test('tokens that are revoked one after the other are replaced, as long as each was good for a while', async () => {
+  const server = await ScriptedServer.start();
+  const used = new Map<string, number>();
+  server.onCall = ({ headers }) => {
+    const token = headers.authorization ?? '';
+    used.set(token, (used.get(token) ?? 0) + 1);
+    return used.get(token) === 1 ? STARTED : { status: 401, body: { code: 'authentication.required' } };
+  };
+  const platform = adapterFor(server);
+  for (let call = 0; call < 6; call += 1) await platform.startMonitor(START);
+  expect(server.tokenRequests).toHaveLength(6);
+});
+
+test.each([
+  ['503', { status: 503, body: {} }],
+  ['a page of maintenance with 200', { status: 200, body: '<html>back soon</html>' }],
+])('a platform that answers %s to everything is spared, and whoever calls is told since when', async (_, answer) => {
+  const server = await ScriptedServer.start();
+  server.answers(answer);
+  const platform = adapterFor(server, { isGated: true });
+  const told = await until('it is away', async () => {
+    const fault = await faultOf(platform.monitorState('int-1'));
+    return fault.kind === 'unreachable' && fault.since !== undefined && fault;
+  });
+  expect(told.retryAfterMs).toBeGreaterThan(0);
+  const before = server.calls.length;
+  for (let call = 0; call < 50; call += 1) await faultOf(platform.monitorState('int-1'));
+  expect(server.calls.length - before).toBeLessThanOrEqual(2);
+  server.answers({ status: 404, body: { code: 'interaction.not.found' } });
+  await until('it is back', async () => (await faultOf(platform.monitorState('int-1'))).kind === 'gone');
+});

@@ -282,3 +282,28 @@ test('answers that say nothing leave nothing behind, however many they are', () 
   for (let n = 0; n < 1_000; n += 1) budget.waitMs('start');
   expect(performance.now() - startedMs).toBeLessThan(2_000);
 });
+
+test('what is said of a window is believed for a minute, and one call finds out what holds then', () => {
+  let now = 0;
+  const budget = new RateBudget({ now: () => now, random: () => 0 });
+  budget.answered(budget.spend('background'), { rateLimit: { limit: 100, remaining: 0, resetsInMs: 36_000_000 } });
+  now += 59_999;
+  expect(budget.waitMs('mode')).toBeGreaterThan(0);
+  now += 1;
+  expect(budget.waitMs('mode')).toBe(0);
+});
+
+test('where the first call of a window got no answer, one goes out at a time until one does', () => {
+  let now = 0;
+  const budget = new RateBudget({ now: () => now, random: () => 0 });
+  budget.answered(budget.spend('mode'), { rateLimit: { limit: 100, remaining: 99, resetsInMs: 1_000 } });
+  now += 1_000;
+  budget.unanswered(budget.spend('mode'));
+  now += 1_000;
+  const second = budget.spend('mode');
+  expect(budget.waitMs('mode')).toBeNull();
+  budget.answered(second, { rateLimit: { limit: 100, remaining: 98, resetsInMs: 500 } });
+  expect(budget.waitMs('mode')).toBe(0);
+  budget.spend('mode');
+  expect(budget.waitMs('mode')).toBe(0);
+});

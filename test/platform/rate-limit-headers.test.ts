@@ -87,3 +87,8 @@ test('no header can do any harm', () => {
     }),
   );
 });
+
+test('a window that is said to last for days is not believed', () => {
+  expect(rateLimitIn(seed('10', '0', '864000'), NOW)).toEqual({ limit: 10, remaining: 0, resetsInMs: null });
+  expect(windowResetIn({ 'x-ratelimit-reset': '864000' }, NOW)).toBeNull();
+});

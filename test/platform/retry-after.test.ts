@@ -62,3 +62,8 @@ test('an HTTP date in the near future gives the time until then', () => {
     }),
   );
 });
+
+test('a date is measured by the clock of the answer that names it', () => {
+  const headers = { date: 'Mon, 02 Nov 2026 11:00:00 GMT', 'retry-after': 'Mon, 02 Nov 2026 11:00:05 GMT' };
+  expect(retryAfterMs(headers, NOW)).toBe(5_000);
+});
