@@ -296,10 +296,11 @@ test('what is said of a window is believed for a minute, and one call finds out 
 test('where the first call of a window got no answer, one goes out at a time until one does', () => {
   let now = 0;
   const budget = new RateBudget({ now: () => now, random: () => 0 });
-  budget.answered(budget.spend('mode'), { rateLimit: { limit: 100, remaining: 99, resetsInMs: 1_000 } });
-  now += 1_000;
+  budget.answered(budget.spend('mode'), { rateLimit: { limit: 100, remaining: 99, resetsInMs: 10_000 } });
+  now += 10_000;
   budget.unanswered(budget.spend('mode'));
-  now += 1_000;
+  now += 1_001;
+  expect(budget.waitMs('mode')).toBe(0);
   const second = budget.spend('mode');
   expect(budget.waitMs('mode')).toBeNull();
   budget.answered(second, { rateLimit: { limit: 100, remaining: 98, resetsInMs: 500 } });
