@@ -62,7 +62,7 @@ interface Told {
   /** Calls of this worker in it. */
   used: number;
   /** The first call of the window got no answer that says so: one goes out at a time until one does. */
-  readonly isUnsure: boolean;
+  isUnsure: boolean;
 }
 
 /** It says nothing: a rate that rises slowly while it is used, and is halved by each refusal. */
@@ -251,6 +251,7 @@ export class RateBudget {
       // An answer that was overtaken by a later one says what was left then.
       before.remaining = Math.min(before.remaining, remaining);
       before.knownAtMs = now;
+      before.isUnsure = false;
       // Rounded up, most likely: the earliest is the truest.
       before.resetsAtMs = Math.min(before.resetsAtMs, resetsAtMs);
       return;
