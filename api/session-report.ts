@@ -19,24 +19,25 @@ interface ReportOptions {
   readonly limitMs?: number;
 }
 
-/** How long a query waits until a session has nothing to do, ms: without a worker it has something to do for ever. */
-const REST_LIMIT_MS = 500;
-const PAUSE_MS = 20;
+/** Between two looks whether a session has anything to do, ms: growing. */
+const PAUSE_MS = { first: 10, longest: 200 } as const;
 
 /**
- * Waits until the workflow is between two tasks, but not for long. A query that comes with a task can make a history that
- * cannot be replayed (docs/decisions/0002-at-once-then-patiently.md).
+ * Waits until the workflow is between two tasks; false where it is not in time, as without a worker. A query that comes with
+ * a task can make a history that cannot be replayed (docs/decisions/0002-at-once-then-patiently.md), and one that is sent
+ * while a task waits for a worker comes with that task.
  */
-async function betweenTasks(
+async function isBetweenTasks(
   temporal: Temporal,
   session: Pick<WorkflowHandle, 'describe'>,
   limitMs: number,
-): Promise<void> {
-  const untilMs = performance.now() + Math.min(limitMs, REST_LIMIT_MS);
-  while (performance.now() < untilMs) {
+): Promise<boolean> {
+  const untilMs = performance.now() + limitMs;
+  for (let pauseMs: number = PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 1.5, PAUSE_MS.longest)) {
     const { raw } = await temporal.call(() => session.describe(), { limitMs });
-    if ((raw.pendingWorkflowTask ?? undefined) === undefined) return;
-    await sleep(PAUSE_MS);
+    if ((raw.pendingWorkflowTask ?? undefined) === undefined) return true;
+    if (performance.now() + pauseMs >= untilMs) return false;
+    await sleep(pauseMs);
   }
 }
 
@@ -56,18 +57,23 @@ export async function readReport(
   let answer: unknown;
   try {
     const session = temporal.client.workflow.getHandle(sessionId, runId);
-    await betweenTasks(temporal, session, limitMs);
+    if (!(await isBetweenTasks(temporal, session, limitMs))) throw noWorker();
     answer = await temporal.call(() => session.query(STATE_QUERY), { limitMs });
   } catch (error) {
+    if (error instanceof Problem) throw error;
     if (error instanceof WorkflowNotFoundError) throw sessionNotFound(sessionId);
     if (grpcFailure(error)?.code === GRPC.unavailable) throw error;
     // Nobody answered: is it the session, the workers or Temporal itself?
     if ((await reader.current(sessionId, LOOK_LIMIT_MS)) === undefined) throw sessionNotFound(sessionId);
-    throw new Problem(
-      'workers.unavailable',
-      'No worker answered for this session. Is one running on the task queue (npm run worker)?',
-      { cause: error },
-    );
+    throw noWorker(error);
   }
   return sessionReport.parse(answer);
+}
+
+function noWorker(cause?: unknown): Problem {
+  return new Problem(
+    'workers.unavailable',
+    'No worker answered for this session. Is one running on the task queue (npm run worker)?',
+    cause === undefined ? {} : { cause },
+  );
 }

@@ -29,7 +29,7 @@ beforeAll(startProduct, START_LIMIT_MS);
 
 afterAll(() => {
   product.killAll();
-  rmSync(folder, { recursive: true, force: true });
+  if (process.env['EARSHOT_KEEP'] === undefined) rmSync(folder, { recursive: true, force: true });
 });
 
 /** One supervisor and what they asked for. */
