@@ -58,16 +58,11 @@ export type StartFailure =
 /** What the failure of the one attempt says about the leg. When in doubt, it may have been made. */
 export function startFailure(error: unknown): StartFailure {
   const failure = applicationFailure(error);
-  const certainlyNot: readonly ActivityFailureType[] = ['platform.throttled', 'platform.unreachable'];
-  if (failure !== undefined && certainlyNot.some((type) => type === failure.type)) {
+  if (failure !== undefined && hasType(failure, ['platform.throttled', 'platform.unreachable'])) {
     const { retryAfterMs, since } = detailsOf(failure);
     return { kind: 'not-sent', message: failure.message, retryAfterMs, isAway: since !== undefined };
   }
-  if (
-    error instanceof ActivityFailure &&
-    error.cause instanceof TimeoutFailure &&
-    error.cause.timeoutType === 'SCHEDULE_TO_START'
-  ) {
+  if (timeoutOf(error) === 'SCHEDULE_TO_START') {
     return { kind: 'not-sent', message: 'no worker took the start', retryAfterMs: undefined, isAway: false };
   }
   // One clock for the window and its measure: by this session's time the failure is never earlier than the sending.
@@ -81,27 +76,29 @@ export function startFailure(error: unknown): StartFailure {
 
 /** Whether a call that failed may have been sent, so that it may still take effect. When in doubt, it may. */
 export function mayTakeEffect(error: unknown): boolean {
-  const harmless: readonly ActivityFailureType[] = [
+  const failure = applicationFailure(error);
+  return !hasType(failure, [
     'platform.throttled',
     'platform.unreachable',
     'platform.not-ready',
     'platform.unauthorized',
-  ];
-  const failure = applicationFailure(error);
-  return failure === undefined || !harmless.some((type) => type === failure.type);
+  ]);
 }
 
 /** Since when the platform has not answered, ISO 8601, where that is what a call failed of. */
 export function unansweredSince(error: unknown): string | undefined {
-  const silent: readonly ActivityFailureType[] = ['platform.unreachable', 'platform.ambiguous'];
   const failure = applicationFailure(error);
-  const isSilent = failure === undefined ? isTimedOut(error) : silent.some((type) => type === failure.type);
+  const isSilent =
+    failure === undefined
+      ? // Cut off by its limit: a platform that hangs.
+        timeoutOf(error) === 'START_TO_CLOSE'
+      : hasType(failure, ['platform.unreachable', 'platform.ambiguous']);
   return isSilent ? (detailsOf(failure).since ?? new Date().toISOString()) : undefined;
 }
 
 /** Whether a call failed of what the platform answered, and not on the way to it. */
 export function isAnswer(error: unknown): boolean {
-  const answers: readonly ActivityFailureType[] = [
+  return hasType(applicationFailure(error), [
     'leg.pending',
     'channel.busy',
     'platform.forbidden',
@@ -110,15 +107,17 @@ export function isAnswer(error: unknown): boolean {
     'platform.busy',
     'platform.group-unavailable',
     'platform.invalid',
-  ];
-  const type = applicationFailure(error)?.type;
-  return answers.some((answer) => answer === type);
+  ]);
 }
 
-/** Cut off by its limit: a platform that hangs. */
-function isTimedOut(error: unknown): boolean {
+function hasType(failure: ApplicationFailure | undefined, types: readonly ActivityFailureType[]): boolean {
+  return types.some((type) => type === failure?.type);
+}
+
+/** Which of its limits an activity has run into, if that is why it failed. */
+export function timeoutOf(error: unknown): TimeoutFailure['timeoutType'] | undefined {
   const cause = error instanceof ActivityFailure ? error.cause : error;
-  return cause instanceof TimeoutFailure && cause.timeoutType === 'START_TO_CLOSE';
+  return cause instanceof TimeoutFailure ? cause.timeoutType : undefined;
 }
 
 /** Whether an activity failed. A local one fails with what it reported itself, which Temporal doesn't wrap. */

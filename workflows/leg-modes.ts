@@ -25,8 +25,10 @@ export interface LiveSession {
   /** Shows the session as it is now to everybody outside. */
   publish(): void;
   end(endReason: EndReason): void;
-  /** A call to the platform failed, or did not. */
-  asked(failure?: unknown): void;
+  /** The platform has answered a call. */
+  answered(): void;
+  /** A call to the platform failed; shows the session as it is now. */
+  failed(failure: unknown): void;
 }
 
 /** What came of a change. */
@@ -94,8 +96,8 @@ export class LegModes {
     this.#isInARow = true;
     const giveUpAtMs = Math.min(untilMs, Date.now() + CHANGE_LIMIT_MS);
     const patiently = (failure?: unknown): Promise<ModeOutcome> => {
-      if (failure !== undefined) this.#session.asked(failure);
-      this.#session.publish();
+      if (failure === undefined) this.#session.publish();
+      else this.#session.failed(failure);
       return changeModeWithin(giveUpAtMs - Date.now())(leg, mode, isConfirmed);
     };
     let outcome: ModeOutcome | undefined;
@@ -128,7 +130,7 @@ export class LegModes {
       return { kind: 'called-off' };
     }
     if (first.mayComeLate || outcome.afterRetry) this.#mayComeLate(mode, LATE_CHANGE_MS);
-    this.#session.asked();
+    this.#session.answered();
     switch (outcome.kind) {
       case 'applied':
         this.#mayStillSpeak = false;
@@ -179,8 +181,7 @@ export class LegModes {
             () => quickly.changeMode(leg, 'silent', false),
             (first) => {
               if (mayTakeEffect(first)) this.#mayComeLate('silent', LATE_CHANGE_MS);
-              this.#session.asked(first);
-              this.#session.publish();
+              this.#session.failed(first);
               return silencePatiently(leg, 'silent', false);
             },
           ),
@@ -191,7 +192,7 @@ export class LegModes {
     }
     // Called off or tried again, it may be under way still.
     if (outcome === undefined || outcome.afterRetry) this.#mayComeLate('silent', LATE_ATTEMPT_MS);
-    if (outcome !== undefined) this.#session.asked();
+    if (outcome !== undefined) this.#session.answered();
     switch (outcome?.kind) {
       case undefined:
       case 'busy': // `silent` contends for nothing
@@ -218,8 +219,7 @@ export class LegModes {
         return atOnceOr(
           () => quickly.observeLeg(this.#session.leg()),
           (first) => {
-            this.#session.asked(first);
-            this.#session.publish();
+            this.#session.failed(first);
             return observeLeg(this.#session.leg());
           },
         );
@@ -245,7 +245,7 @@ export class LegModes {
 
   /** Takes over what the platform says of the leg. */
   show(seen: Observation): void {
-    this.#session.asked();
+    this.#session.answered();
     if (seen.kind !== 'active') return this.#session.end(endReasonOf(seen));
     this.#session.apply({ type: 'session.mode', at: now(), mode: seen.mode, bargeStatus: seen.bargeStatus });
     this.#session.publish();

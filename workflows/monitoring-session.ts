@@ -114,7 +114,8 @@ class MonitoringSession {
         apply: (event) => this.#apply(event),
         publish: () => this.#publish(),
         end: (reason) => this.#end(reason),
-        asked: (failure) => this.#asked(failure),
+        answered: () => this.#answered(),
+        failed: (failure) => this.#failed(failure),
       },
       this.#channel,
     );
@@ -271,10 +272,7 @@ class MonitoringSession {
         this.#start = 'ambiguous';
         this.#publish();
       },
-      failed: (failure) => {
-        this.#asked(failure);
-        this.#publish();
-      },
+      failed: (failure) => this.#failed(failure),
       again: () => {
         log.warn('start.repeated', this.#logFields());
         this.#start = 'unresolved';
@@ -283,7 +281,7 @@ class MonitoringSession {
     });
     this.#start = 'resolved';
     if (outcome.kind === 'made') {
-      this.#asked();
+      this.#answered();
       const { monitorSessionId, how } = outcome;
       this.#apply({ type: 'leg.made', at: now(), monitorSessionId, how });
       this.#publish();
@@ -305,12 +303,11 @@ class MonitoringSession {
         if (pending) return this.#end('not-confirmed');
         if (unansweredSince(error) === undefined) return this.#end('platform-unreachable');
         // A leg has its time to become active only while somebody can say so. Bounded by `#endAt`.
-        this.#asked(error);
-        this.#publish();
+        this.#failed(error);
         await sleep(UNANSWERED_PAUSE_MS, { summary: 'until the platform answers' });
       }
     }
-    this.#asked();
+    this.#answered();
     if (seen.kind !== 'active') return this.#end(endReasonOf(seen));
     const { mode, bargeStatus, mediaServerGroupId } = seen;
     this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, mediaServerGroupId });
@@ -362,8 +359,7 @@ class MonitoringSession {
       return await atOnceOr(
         () => quickly.stopLeg(leg),
         (first) => {
-          this.#asked(first);
-          this.#publish();
+          this.#failed(first);
           return stopLegPatiently(leg);
         },
       );
@@ -385,11 +381,17 @@ class MonitoringSession {
     if (this.#record !== before) this.#announce(event);
   }
 
-  /** The platform was asked for something; what that failed of, if it did. */
-  #asked(failure?: unknown): void {
+  /** The platform has answered a call. */
+  #answered(): void {
+    this.#apply({ type: 'platform.answering', at: now() });
+  }
+
+  /** A call to the platform failed; a refusal is an answer, too. */
+  #failed(failure: unknown): void {
     const since = unansweredSince(failure);
     if (since !== undefined) this.#apply({ type: 'platform.unanswering', at: now(), since });
-    else if (failure === undefined || isAnswer(failure)) this.#apply({ type: 'platform.answering', at: now() });
+    else if (isAnswer(failure)) this.#answered();
+    this.#publish();
   }
 
   #announce(event: SessionEvent): void {

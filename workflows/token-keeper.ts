@@ -1,12 +1,10 @@
 import {
   ActivityCancellationType,
-  ActivityFailure,
   defineQuery,
   makeContinueAsNewFunc,
   proxyActivities,
   setCurrentDetails,
   setHandler,
-  TimeoutFailure,
   upsertMemo,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -14,7 +12,8 @@ import type { TokenActivities } from '../activities/keep-token.js';
 import { TOKEN_MEMO, tokenKeeperId, tokenKeeperInput, workerQueue } from '../domain/token-keeper.js';
 import type { TokenHealth, TokenKeeperInput } from '../domain/token-keeper.js';
 import { STATE_QUERY } from '../domain/workflow-contract.js';
-import { isActivityFailure } from './activity-failures.js';
+import { isActivityFailure, timeoutOf } from './activity-failures.js';
+import { code } from './session-details.js';
 import { parsed, requireWorkflowId } from './workflow-input.js';
 
 const healthQuery = defineQuery<TokenHealth | null>(STATE_QUERY);
@@ -51,8 +50,9 @@ export async function tokenKeeper(input: TokenKeeperInput, before: TokenHealth |
       isSilent = false;
     } catch (error) {
       if (!isActivityFailure(error)) throw error;
+      const timeout = timeoutOf(error);
       // A worker that was frozen takes it up again; one that is gone does not.
-      if (isSilent || !isTimeout(error)) return;
+      if (isSilent || timeout === undefined || timeout === 'SCHEDULE_TO_START') return;
       isSilent = true;
       continue;
     }
@@ -65,17 +65,9 @@ export async function tokenKeeper(input: TokenKeeperInput, before: TokenHealth |
   }
 }
 
-function isTimeout(error: unknown): boolean {
-  return (
-    error instanceof ActivityFailure &&
-    error.cause instanceof TimeoutFailure &&
-    error.cause.timeoutType !== 'SCHEDULE_TO_START'
-  );
-}
-
 function describeToken(workerId: string, { expiresAt, refreshedAt, failures, trouble }: TokenHealth): string {
   const facts = [
-    `Worker \`${workerId.replaceAll('`', "'")}\``,
+    `Worker ${code(workerId)}`,
     expiresAt === null ? '**It has no valid token**' : `Its token expires at ${expiresAt}`,
     refreshedAt === null ? 'It has never got one' : `Got at ${refreshedAt}`,
   ];
