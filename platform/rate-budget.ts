@@ -1,3 +1,4 @@
+import { BlindRate } from './blind-rate.js';
 import { reserveFrom } from './importance.js';
 import type { Importance } from './importance.js';
 import type { RateLimit } from './rate-limit-headers.js';
@@ -28,10 +29,8 @@ const RELEASE_EVERY_MS = 5_000;
 /** A delay is stretched by at most this part of it, so that those who wait do not all come back at once. */
 const JITTER = 0.1;
 
-/** Where the platform says nothing: calls a second, at first and at most. */
-const FIRST_RATE = 5;
-const LOWEST_RATE = 0.5;
-const HIGHEST_RATE = 200;
+/** Before anything is known: a call in so many ms. */
+const FIRST_TURN_EVERY_MS = 200;
 
 /** Nobody is sent away for longer, ms; by then the platform may have changed its mind. */
 const LONGEST_DELAY_MS = 60_000;
@@ -51,7 +50,6 @@ export interface Answered {
 
 /** What the platform's headers say. */
 interface Told {
-  readonly kind: 'told';
   readonly limit: number;
   /** Calls left, as of `knownAtMs`; those in flight may be among them. */
   remaining: number;
@@ -63,17 +61,6 @@ interface Told {
   used: number;
   /** The first call of the window got no answer that says so: one goes out at a time until one does. */
   isUnsure: boolean;
-}
-
-/** It says nothing: a rate that rises slowly while it is used, and is halved by each refusal. */
-interface Blind {
-  readonly kind: 'blind';
-  perSecond: number;
-  tokens: number;
-  filledAtMs: number;
-  cutAtMs: number;
-  /** Somebody had to wait. */
-  isScarce: boolean;
 }
 
 export interface RateBudgetOptions {
@@ -99,7 +86,9 @@ export class RateBudget {
   #uncertain: { readonly sentAtMs: number; readonly untilMs: number }[] = [];
   /** When the next one of each kind that is sent away may come back, ms. */
   readonly #nextTurnMs = new Map<Importance, number>();
-  #state: Told | Blind | undefined;
+  /** What the headers say, or the rate that is felt for without them; neither before the first answer. */
+  #told: Told | undefined;
+  #blind: BlindRate | undefined;
   #windowMs = DEFAULT_WINDOW_MS;
   #blockedUntilMs = 0;
   /** By the refusal of a stop. */
@@ -129,24 +118,13 @@ export class RateBudget {
   #waitMs(importance: Importance): number | null {
     const now = this.#now();
     if (now < this.#blockedUntilMs) return this.#blockedUntilMs - now;
-    const state = this.#state;
-    switch (state?.kind) {
-      case undefined:
-        return this.#mayProbe(importance, 0, 1) ? 0 : null;
-      case 'told': {
-        const isOver = now >= state.resetsAtMs || now - state.knownAtMs >= BELIEVED_MS;
-        if (isOver) return this.#mayProbe(importance, Math.min(state.resetsAtMs, now), state.limit) ? 0 : null;
-        if (state.isUnsure && this.#sentSince(now - TRANSIT_MS) > 0) return null;
-        return this.#left(state, importance, now) >= 1 ? 0 : state.resetsAtMs - now;
-      }
-      case 'blind': {
-        this.#fill(state, now);
-        const needed = 1 + reserveFrom(importance, Math.max(1, Math.floor(state.perSecond)));
-        if (state.tokens >= needed) return 0;
-        state.isScarce = true;
-        return ((needed - state.tokens) / state.perSecond) * 1_000;
-      }
-    }
+    if (this.#blind !== undefined) return this.#blind.waitMs(importance, now);
+    const told = this.#told;
+    if (told === undefined) return this.#mayProbe(importance, 0, 1) ? 0 : null;
+    const isOver = now >= told.resetsAtMs || now - told.knownAtMs >= BELIEVED_MS;
+    if (isOver) return this.#mayProbe(importance, Math.min(told.resetsAtMs, now), told.limit) ? 0 : null;
+    if (told.isUnsure && this.#sentSince(now - TRANSIT_MS) > 0) return null;
+    return this.#left(told, importance, now) >= 1 ? 0 : told.resetsAtMs - now;
   }
 
   /** A call goes out. To be followed by {@link answered} or {@link unanswered}. */
@@ -154,8 +132,8 @@ export class RateBudget {
     const spent = { importance, sentAtMs: this.#now() };
     if (importance === 'release') this.#lastReleaseMs = spent.sentAtMs;
     this.#inFlight.add(spent);
-    if (this.#state?.kind === 'blind') this.#state.tokens -= 1;
-    if (this.#state?.kind === 'told') this.#state.used += 1;
+    this.#blind?.spend();
+    if (this.#told !== undefined) this.#told.used += 1;
     return spent;
   }
 
@@ -172,14 +150,14 @@ export class RateBudget {
 
   /** No answer came. The platform may have counted it. */
   unanswered(spent: Spent): void {
-    if (this.#inFlight.delete(spent) && this.#state?.kind === 'told') this.#countTold(this.#state, spent);
+    if (this.#inFlight.delete(spent) && this.#told !== undefined) this.#countTold(this.#told, spent);
   }
 
   /** It was not sent after all. */
   unsent(spent: Spent): void {
     if (!this.#inFlight.delete(spent)) return;
-    if (this.#state?.kind === 'blind') this.#state.tokens += 1;
-    if (this.#state?.kind === 'told') this.#state.used -= 1;
+    this.#blind?.unspend();
+    if (this.#told !== undefined) this.#told.used -= 1;
   }
 
   /**
@@ -197,21 +175,18 @@ export class RateBudget {
 
   #prospects(importance: Importance, now: number): { readonly fromMs: number; readonly perMs: number } {
     const fromMs = Math.max(now, this.#blockedUntilMs);
-    const state = this.#state;
-    if (state === undefined) return { fromMs, perMs: FIRST_RATE / 1_000 };
-    if (state.kind === 'blind') {
-      return { fromMs, perMs: state.perSecond / 1_000 };
-    }
-    const each = Math.max(1, Math.floor((state.limit - reserveFrom(importance, state.limit)) / this.workers));
-    return { fromMs: Math.max(fromMs, state.resetsAtMs), perMs: each / this.#windowMs };
+    const told = this.#told;
+    if (told === undefined) return { fromMs, perMs: this.#blind?.perMs ?? 1 / FIRST_TURN_EVERY_MS };
+    const each = Math.max(1, Math.floor((told.limit - reserveFrom(importance, told.limit)) / this.workers));
+    return { fromMs: Math.max(fromMs, told.resetsAtMs), perMs: each / this.#windowMs };
   }
 
   /** The first call of something unknown. A stop does not wait for the answer of another one. */
   #mayProbe(importance: Importance, sinceMs: number, limit: number): boolean {
     const recentMs = Math.max(sinceMs, this.#now() - PROBE_PATIENCE_MS);
-    const probes = [...this.#inFlight].filter(({ sentAtMs }) => sentAtMs >= recentMs);
-    if (importance !== 'release') return probes.length === 0;
-    return probes.length < Math.max(1, reserveFrom('start', limit));
+    const probes = countSince(this.#inFlight, recentMs);
+    if (importance !== 'release') return probes === 0;
+    return probes < Math.max(1, reserveFrom('start', limit));
   }
 
   /**
@@ -219,27 +194,25 @@ export class RateBudget {
    * the same time. Its share of the whole window is free from the beginning; what the others do not use of theirs becomes
    * free as the window goes by, so that who comes late, or saw the reset later, finds something.
    */
-  #left(state: Told, importance: Importance, now: number): number {
-    const reserve = reserveFrom(importance, state.limit);
+  #left(told: Told, importance: Importance, now: number): number {
+    const reserve = reserveFrom(importance, told.limit);
     // Stops are few and not shared out: with more workers than calls left nobody could make one.
     const workers = importance === 'release' ? 1 : this.workers;
-    const ofAll = Math.floor((state.remaining - reserve) / workers);
-    const left = ofAll - this.#sentSince(Math.min(state.sinceMs, now - TRANSIT_MS));
+    const ofAll = Math.floor((told.remaining - reserve) / workers);
+    const left = ofAll - this.#sentSince(Math.min(told.sinceMs, now - TRANSIT_MS));
     if (workers === 1) return left;
-    const whole = state.limit - reserve;
+    const whole = told.limit - reserve;
     const share = Math.max(1, Math.floor(whole / workers));
-    const goneBy = (now - state.sinceMs) / Math.max(1, state.resetsAtMs - state.sinceMs);
-    return Math.min(left, share + (whole - share) * goneBy - state.used);
+    const goneBy = (now - told.sinceMs) / Math.max(1, told.resetsAtMs - told.sinceMs);
+    return Math.min(left, share + (whole - share) * goneBy - told.used);
   }
 
   #sentSince(sinceMs: number): number {
-    let count = 0;
-    for (const { sentAtMs } of [...this.#inFlight, ...this.#uncertain]) if (sentAtMs >= sinceMs) count += 1;
-    return count;
+    return countSince(this.#inFlight, sinceMs) + countSince(this.#uncertain, sinceMs);
   }
 
   #learn(spent: Spent, { limit, remaining, resetsInMs }: RateLimit, now: number): void {
-    const before = this.#state?.kind === 'told' ? this.#state : undefined;
+    const before = this.#told;
     const known = limit ?? Math.max(before?.limit ?? 1, remaining);
     const resetsAtMs = now + (resetsInMs ?? DEFAULT_WINDOW_MS);
     if (known !== before?.limit) this.#windowMs = DEFAULT_WINDOW_MS;
@@ -259,43 +232,28 @@ export class RateBudget {
     this.#believe(spent);
     const sinceMs = spent.sentAtMs;
     const used = 1 + this.#sentSince(sinceMs);
-    this.#state = { kind: 'told', limit: known, remaining, knownAtMs: now, sinceMs, resetsAtMs, used, isUnsure: false };
+    this.#blind = undefined;
+    this.#told = { limit: known, remaining, knownAtMs: now, sinceMs, resetsAtMs, used, isUnsure: false };
   }
 
   /** An answer that says nothing of the limit, as from something between the platform and us. */
   #count(spent: Spent, now: number): void {
-    const state = this.#state;
-    switch (state?.kind) {
-      case undefined:
-        this.#state = {
-          kind: 'blind',
-          perSecond: FIRST_RATE,
-          tokens: FIRST_RATE - 1,
-          filledAtMs: now,
-          cutAtMs: 0,
-          isScarce: false,
-        };
-        return;
-      case 'told':
-        this.#countTold(state, spent);
-        return;
-      case 'blind':
-        // By one a second while all of it is used.
-        if (state.isScarce) state.perSecond = Math.min(HIGHEST_RATE, state.perSecond + 1 / state.perSecond);
-        state.isScarce = false;
-    }
+    if (this.#told !== undefined) return this.#countTold(this.#told, spent);
+    if (this.#blind !== undefined) return this.#blind.answered();
+    this.#blind = new BlindRate(now);
+    this.#blind.spend();
   }
 
   /** A call that the platform may have counted, in a window that it may have begun. */
-  #countTold(state: Told, spent: Spent): void {
+  #countTold(told: Told, spent: Spent): void {
     const now = this.#now();
     this.#doubt(spent, now);
     const { sentAtMs } = spent;
-    if (sentAtMs < state.resetsAtMs) return;
+    if (sentAtMs < told.resetsAtMs) return;
     const resetsAtMs = now + this.#windowMs;
-    this.#state = {
-      ...state,
-      remaining: state.limit,
+    this.#told = {
+      ...told,
+      remaining: told.limit,
       knownAtMs: now,
       sinceMs: sentAtMs,
       resetsAtMs,
@@ -305,7 +263,7 @@ export class RateBudget {
   }
 
   #doubt({ sentAtMs }: Spent, untilMs: number): void {
-    const since = Math.min(this.#state?.kind === 'told' ? this.#state.sinceMs : untilMs, untilMs - TRANSIT_MS);
+    const since = Math.min(this.#told?.sinceMs ?? untilMs, untilMs - TRANSIT_MS);
     this.#uncertain = this.#uncertain.filter((one) => one.sentAtMs >= since).slice(-MOST_UNCERTAIN);
     this.#uncertain.push({ sentAtMs, untilMs });
   }
@@ -323,22 +281,17 @@ export class RateBudget {
     if (spent.sentAtMs >= this.#blockedUntilMs) this.#refusals += 1;
     this.#blockedUntilMs = Math.max(this.#blockedUntilMs, now + pauseMs);
     if (spent.importance === 'release') this.#releasesBlockedUntilMs = this.#blockedUntilMs;
-    const state = this.#state;
-    if (state?.kind === 'told') {
-      state.remaining = 0;
-      state.resetsAtMs = this.#blockedUntilMs;
-    } else if (state?.kind === 'blind' && spent.sentAtMs >= state.cutAtMs) {
-      state.perSecond = Math.max(LOWEST_RATE, state.perSecond / 2);
-      state.tokens = 0;
-      state.cutAtMs = now;
-    }
+    this.#blind?.refused(spent.sentAtMs, now);
+    if (this.#told === undefined) return;
+    this.#told.remaining = 0;
+    this.#told.resetsAtMs = this.#blockedUntilMs;
   }
+}
 
-  #fill(state: Blind, now: number): void {
-    const most = Math.max(1, state.perSecond);
-    state.tokens = Math.min(most, state.tokens + ((now - state.filledAtMs) / 1_000) * state.perSecond);
-    state.filledAtMs = now;
-  }
+function countSince(calls: Iterable<{ readonly sentAtMs: number }>, sinceMs: number): number {
+  let count = 0;
+  for (const { sentAtMs } of calls) if (sentAtMs >= sinceMs) count += 1;
+  return count;
 }
 
 /** A call that was sent after the reset, or after it was known how few were left, found more. */
