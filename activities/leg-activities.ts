@@ -4,6 +4,7 @@ import type { LegState, MonitorState } from '../domain/platform-wire.js';
 import type { BargeStatus, MonitorMode } from '../domain/session.js';
 import { isExclusive } from '../domain/session.js';
 import type { Leg, TelephonyPlatform } from '../platform/telephony-platform.js';
+import { importanceOf } from '../platform/importance.js';
 import { PlatformError } from '../platform/platform-error.js';
 import type { PlatformFault } from '../platform/platform-error.js';
 import { answering, platformFailure } from './platform-failure.js';
@@ -178,8 +179,7 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
       const answer = await answering(
         async (): Promise<ModeAnswer> => {
           const signal = cancellationSignal();
-          const importance = isExclusive(mode) ? 'mode' : 'release';
-          const state = await platform.monitorState(leg.interactionId, { signal, importance });
+          const state = await platform.monitorState(leg.interactionId, { signal, importance: importanceOf(mode) });
           const seen = findLeg(state, leg);
           if (seen === undefined || seen.status === 'terminated' || seen.status === 'failed') {
             return { kind: 'leg-lost' };

@@ -1,6 +1,6 @@
 import { IMPORTANCES } from './importance.js';
 import type { Importance } from './importance.js';
-import type { Outage } from './outage.js';
+import type { Away, Outage } from './outage.js';
 import type { PlatformFault } from './platform-error.js';
 import type { Answered, RateBudget, Spent } from './rate-budget.js';
 
@@ -66,7 +66,13 @@ export class CallGate {
   readonly #outage: Outage;
   readonly #connections: number;
   readonly #now: () => number;
-  readonly #queues = new Map<Importance, Set<Waiting>>(IMPORTANCES.map((importance) => [importance, new Set()]));
+  readonly #queues: Readonly<Record<Importance, Set<Waiting>>> = {
+    release: new Set(),
+    mode: new Set(),
+    start: new Set(),
+    confirm: new Set(),
+    background: new Set(),
+  };
   #inFlight = 0;
   #lastBackgroundMs: number;
   #callsSinceBackground = 0;
@@ -86,12 +92,12 @@ export class CallGate {
    */
   enter(importance: Importance, signal?: AbortSignal): Promise<Pass | PlatformFault> {
     signal?.throwIfAborted();
-    const queue = this.#queues.get(importance);
+    const queue = this.#queues[importance];
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         clearTimeout(patience);
         signal?.removeEventListener('abort', abort);
-        queue?.delete(waiting);
+        queue.delete(waiting);
       };
       const waiting: Waiting = {
         importance,
@@ -110,10 +116,10 @@ export class CallGate {
       };
       const patience = setTimeout(() => waiting.refuse(this.#throttled(importance)), PATIENCE_MS[importance]);
       signal?.addEventListener('abort', abort);
-      queue?.add(waiting);
+      queue.add(waiting);
       this.#admit();
       // Who would wait in vain need not.
-      const waitMs = queue?.has(waiting) === true ? this.#budget.waitMs(importance) : 0;
+      const waitMs = queue.has(waiting) ? this.#budget.waitMs(importance) : 0;
       if (waitMs !== null && waitMs > PATIENCE_MS[importance]) waiting.refuse(this.#throttled(importance));
     });
   }
@@ -147,10 +153,10 @@ export class CallGate {
   *#line(): Generator<readonly [Waiting, Importance]> {
     for (const importance of IMPORTANCES) {
       if (importance === 'confirm' && this.#isBackgroundDue) {
-        const [overdue] = this.#queues.get('background') ?? [];
+        const [overdue] = this.#queues.background;
         if (overdue !== undefined) yield [overdue, 'start'];
       }
-      for (const waiting of this.#queues.get(importance) ?? []) yield [waiting, importance];
+      for (const waiting of this.#queues[importance]) yield [waiting, importance];
     }
   }
 
@@ -169,9 +175,9 @@ export class CallGate {
   #throttled(importance: Importance): PlatformFault {
     const waitMs = this.#budget.waitMs(importance);
     // The limit has room: it is the connections that have none, or the one call whose answer all wait for.
-    if (waitMs === null || waitMs === 0)
-      return { kind: 'throttled', retryAfterMs: Math.ceil(SOON_MS * (1 + Math.random())) };
-    return { kind: 'throttled', retryAfterMs: this.#budget.turnInMs(importance) };
+    const isSoon = waitMs === null || waitMs === 0;
+    const retryAfterMs = isSoon ? Math.ceil(SOON_MS * (1 + Math.random())) : this.#budget.turnInMs(importance);
+    return { kind: 'throttled', retryAfterMs };
   }
 
   #pass(importance: Importance, spent: Spent): Pass {
@@ -208,12 +214,6 @@ export class CallGate {
   }
 }
 
-function unreachable({
-  since,
-  retryAfterMs,
-}: {
-  readonly since: string;
-  readonly retryAfterMs: number;
-}): PlatformFault {
+function unreachable({ since, retryAfterMs }: Away): PlatformFault {
   return { kind: 'unreachable', detail: `it has not answered since ${since}`, since, retryAfterMs };
 }

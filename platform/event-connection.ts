@@ -30,11 +30,10 @@ interface Connection {
  */
 export async function followEventStream(options: EventConnectionOptions): Promise<StreamEnd> {
   const { listener, tokens, signal } = options;
-  const wanted = signal === undefined ? {} : { signal };
-  const token = await tokens.token(wanted);
+  const token = await tokens.token({ signal });
   let first = await open(options, token, listener.onOpen);
   if ('kind' in first && first.kind === 'refused' && first.status === 401) {
-    first = await open(options, await tokens.refreshAfter401(token, wanted), listener.onOpen);
+    first = await open(options, await tokens.refreshAfter401(token, { signal }), listener.onOpen);
   }
   if ('kind' in first) return first;
   for (let connection = first; ;) {

@@ -7,3 +7,8 @@ export function httpDate(value: string | undefined): number | undefined {
   const at = Date.parse(value);
   return Number.isNaN(at) ? undefined : at;
 }
+
+/** What a header says, of several the first. */
+export function headerText(value: string | string[] | undefined): string | undefined {
+  return (Array.isArray(value) ? value[0] : value)?.trim();
+}

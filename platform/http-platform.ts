@@ -1,10 +1,10 @@
 import { performance } from 'node:perf_hooks';
 import type { z } from 'zod';
 import { interactionPage, modeAnswer, monitorState, startAnswer, stopAnswer } from '../domain/platform-wire.js';
-import { isExclusive } from '../domain/session.js';
 import { followEventStream } from './event-connection.js';
 import { faultOfAnswer } from './fault-of-answer.js';
 import { HttpExchange } from './http-exchange.js';
+import { importanceOf } from './importance.js';
 import type { Importance } from './importance.js';
 import { PlatformCalls } from './platform-calls.js';
 import type { Call } from './platform-calls.js';
@@ -141,12 +141,12 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
   return {
     clientId,
 
-    async startMonitor({ interactionId, mediaServerGroupId }, { importance = 'start', signal, notAfterMs } = {}) {
+    async startMonitor({ interactionId, mediaServerGroupId }, { signal, notAfterMs } = {}) {
       const { monitorSessionId } = await calls.perform(
         {
           name: 'start',
           subject: 'interaction',
-          importance,
+          importance: 'start',
           request: {
             method: 'POST',
             path: COMMAND_PATH,
@@ -163,15 +163,15 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
       return { monitorSessionId };
     },
 
-    async changeMode(leg, mode, { importance = isExclusive(mode) ? 'mode' : 'release', signal } = {}) {
+    async changeMode(leg, mode, { signal } = {}) {
       const fits = (answer: z.infer<typeof modeAnswer>) => namesNoOther(leg, answer) && answer.mode === mode;
-      await calls.perform(command(leg, mode, importance, modeAnswer, fits), signal);
+      await calls.perform(command(leg, mode, importanceOf(mode), modeAnswer, fits), signal);
     },
 
-    async stopMonitor(leg, { importance = 'release', signal } = {}) {
+    async stopMonitor(leg, { signal } = {}) {
       try {
         const fits = (answer: z.infer<typeof stopAnswer>) => namesNoOther(leg, answer);
-        await calls.perform(command(leg, 'stop', importance, stopAnswer, fits), signal);
+        await calls.perform(command(leg, 'stop', 'release', stopAnswer, fits), signal);
         return 'stopped';
       } catch (error) {
         if (error instanceof PlatformError && error.fault.kind === 'gone') return 'already-gone';

@@ -1,3 +1,6 @@
+import { isExclusive } from '../domain/session.js';
+import type { MonitorMode } from '../domain/session.js';
+
 /**
  * How much a call to the platform matters when not all of them can be made at once, from the most to the least:
  * - `release`: a leg is stopped or silenced. Somebody would be listened to, or keep others from speaking.
@@ -8,6 +11,11 @@
  */
 export const IMPORTANCES = ['release', 'mode', 'start', 'confirm', 'background'] as const;
 export type Importance = (typeof IMPORTANCES)[number];
+
+/** Of what has to do with a change to this mode: silence lets others speak. */
+export function importanceOf(mode: MonitorMode): Importance {
+  return isExclusive(mode) ? 'mode' : 'release';
+}
 
 /** What each of them leaves to those that matter more, as a part of the platform's window. */
 const LEFT_TO_OTHERS: Readonly<Record<Importance, number>> = {

@@ -28,6 +28,13 @@ export interface Call<Schema extends z.ZodType> {
   readonly fits: (answer: z.infer<Schema>) => boolean;
 }
 
+/** What came back for a call, its content read once. */
+interface Received<Schema extends z.ZodType> {
+  readonly answer: HttpAnswer;
+  /** Of a `2xx`; `undefined` also where it must not be looked at. */
+  readonly content: z.ZodSafeParseResult<z.infer<Schema>> | undefined;
+}
+
 export interface PlatformCallsOptions {
   readonly exchange: HttpExchange;
   readonly tokens: TokenSource;
@@ -82,17 +89,16 @@ export class PlatformCalls {
     call: Call<Schema>,
     signal: AbortSignal | undefined,
   ): Promise<z.infer<Schema>> {
-    const wanted = signal === undefined ? {} : { signal };
-    const token = await this.#tokens.token(wanted);
-    let answer = await this.#send(call, token, signal);
-    if (answer.status === 401) {
-      const another = await this.#tokens.refreshAfter401(token, wanted);
-      answer = await this.#send(call, another, signal);
+    const token = await this.#tokens.token({ signal });
+    let received = await this.#send(call, token, signal);
+    if (received.answer.status === 401) {
+      const another = await this.#tokens.refreshAfter401(token, { signal });
+      received = await this.#send(call, another, signal);
     }
-    if (answer.status < 200 || answer.status > 299) {
-      throw new PlatformError(call.name, notAtOnce(faultOfAnswer(call.subject, answer, Date.now())));
+    if (!isSuccess(received.answer)) {
+      throw new PlatformError(call.name, notAtOnce(faultOfAnswer(call.subject, received.answer, Date.now())));
     }
-    return success(call, answer);
+    return success(call, received);
   }
 
   close(): void {
@@ -100,18 +106,22 @@ export class PlatformCalls {
     this.#gate?.close();
   }
 
-  async #send(call: Call<z.ZodType>, token: string, signal: AbortSignal | undefined): Promise<HttpAnswer> {
+  async #send<Schema extends z.ZodType>(
+    call: Call<Schema>,
+    token: string,
+    signal: AbortSignal | undefined,
+  ): Promise<Received<Schema>> {
     const entered = (await this.#gate?.enter(call.importance, signal)) ?? UNCOUNTED;
     if ('kind' in entered) throw new PlatformError(call.name, entered);
     return this.#exchanged(call, token, signal, entered);
   }
 
-  async #exchanged(
-    call: Call<z.ZodType>,
+  async #exchanged<Schema extends z.ZodType>(
+    call: Call<Schema>,
     token: string,
     signal: AbortSignal | undefined,
     pass: Pass,
-  ): Promise<HttpAnswer> {
+  ): Promise<Received<Schema>> {
     let outcome: HttpOutcome;
     try {
       const headers = {
@@ -130,21 +140,29 @@ export class PlatformCalls {
       throw new PlatformError(call.name, { kind: sent ? 'ambiguous' : 'unreachable', detail });
     }
     const { status, headers, body } = outcome;
+    const content = isSuccess(outcome)
+      ? call.success.safeParse(body === null ? undefined : parseJson(body))
+      : undefined;
     pass.answered({
-      isAble: isAble(call, outcome),
+      // A page of maintenance with `200` makes no sense either.
+      isAble: content?.success ?? (status < 500 && status !== 408),
       rateLimit: rateLimitIn(headers, Date.now()),
       ...(status === 429 ? { throttled: { retryAfterMs: retryAfterMs(headers, Date.now()) } } : {}),
     });
     if (status !== 401) this.#tokens.accepted(token);
     // Ids and codes end in histories, logs and answers, where our token must not be (`design.md`, invariant 7).
     if (token.length >= SHORTEST_TOKEN_TO_LOOK_FOR && body?.includes(token) === true) {
-      return { ...outcome, body: null, bodyFault: 'the answer repeats our access token' };
+      return {
+        answer: { ...outcome, body: null, bodyFault: 'the answer repeats our access token' },
+        content: undefined,
+      };
     }
-    return outcome;
+    return { answer: outcome, content };
   }
 
-  /** Asked past the gate, which is shut then. */
+  /** Asked past the gate, which is shut then. @throws PlatformError where no answer came, or no token was to be had */
   async #isBack(call: Call<z.ZodType>): Promise<boolean> {
+    const token = await this.#tokens.token();
     const spent = this.#budget.spend('background');
     let isBack = false;
     const pass: Pass = {
@@ -155,14 +173,7 @@ export class PlatformCalls {
       failed: ({ sent }) => (sent ? this.#budget.unanswered(spent) : this.#budget.unsent(spent)),
       abandoned: () => this.#budget.unanswered(spent),
     };
-    try {
-      await this.#exchanged(call, await this.#tokens.token(), undefined, pass);
-    } catch (error) {
-      this.#budget.unsent(spent);
-      if (!(error instanceof PlatformError)) throw error;
-      // Without a token nothing was asked of it.
-      return false;
-    }
+    await this.#exchanged(call, token, undefined, pass);
     return isBack;
   }
 }
@@ -177,26 +188,16 @@ function notAtOnce(fault: PlatformFault): PlatformFault {
 
 const UNCOUNTED: Pass = { answered: () => undefined, failed: () => undefined, abandoned: () => undefined };
 
-/** Whether the platform was able to say something that makes sense; a page of maintenance with `200` does not. */
-function isAble(call: Call<z.ZodType>, answer: HttpAnswer): boolean {
-  const { status } = answer;
-  if (status >= 200 && status <= 299) return read(call, answer).success;
-  return status < 500 && status !== 408;
-}
-
-function read<Schema extends z.ZodType>(
-  call: Call<Schema>,
-  { body }: HttpAnswer,
-): z.ZodSafeParseResult<z.infer<Schema>> {
-  return call.success.safeParse(body === null ? undefined : parseJson(body));
+function isSuccess({ status }: HttpAnswer): boolean {
+  return status >= 200 && status <= 299;
 }
 
 /** The content of a `2xx`, checked. Nobody may act upon what is not as documented, yet the platform said that it did it. */
-function success<Schema extends z.ZodType>(call: Call<Schema>, answer: HttpAnswer): z.infer<Schema> {
-  const parsed = read(call, answer);
-  if (parsed.success && call.fits(parsed.data)) return parsed.data;
-  const why = answer.bodyFault ?? (parsed.success ? 'it answers another request' : firstIssue(parsed.error));
-  throw new PlatformError(call.name, { kind: 'ambiguous', detail: `unusable answer ${answer.status}: ${why}` });
+function success<Schema extends z.ZodType>(call: Call<Schema>, { answer, content }: Received<Schema>): z.infer<Schema> {
+  if (content?.success === true && call.fits(content.data)) return content.data;
+  const problem = content?.error === undefined ? 'it answers another request' : firstIssue(content.error);
+  const detail = `unusable answer ${answer.status}: ${answer.bodyFault ?? problem}`;
+  throw new PlatformError(call.name, { kind: 'ambiguous', detail });
 }
 
 /** Where the answer went wrong first. zod's messages name types and expected values, never the value that came. */

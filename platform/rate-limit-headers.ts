@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { httpDate } from './http-date.js';
+import { headerText, httpDate } from './header-values.js';
 
 /** What one answer says of the rate limit, which all calls of our OAuth client share (`platform-api.md`, Everywhere). */
 export interface RateLimit {
@@ -58,7 +58,7 @@ export function windowResetIn(headers: IncomingHttpHeaders, now: number): number
 
 /** When an answer was given, by the clock that its other dates are by; ms since the epoch. */
 export function answeredAt(headers: IncomingHttpHeaders, now: number): number {
-  return httpDate(text(headers['date'])) ?? now;
+  return httpDate(headerText(headers['date'])) ?? now;
 }
 
 function families(headers: IncomingHttpHeaders): readonly Fields[] {
@@ -68,7 +68,7 @@ function families(headers: IncomingHttpHeaders): readonly Fields[] {
 function named(headers: IncomingHttpHeaders, prefix: string): Fields {
   // Earlier drafts repeat all policies after the first number.
   const field = (name: string) =>
-    text(headers[`${prefix}-${name}`])
+    headerText(headers[`${prefix}-${name}`])
       ?.replace(/,.*;.*$/s, '')
       .trim();
   return { limit: field('limit'), remaining: field('remaining'), reset: field('reset') };
@@ -76,24 +76,23 @@ function named(headers: IncomingHttpHeaders, prefix: string): Fields {
 
 /** `RateLimit: "default";r=50;t=30` beside `RateLimit-Policy: "default";q=100;w=60`; or `limit=100, remaining=50, reset=30`. */
 function structured(headers: IncomingHttpHeaders): Fields {
-  const field = text(headers['ratelimit']) ?? '';
-  const policy = text(headers['ratelimit-policy']) ?? '';
-  const whole = parameters(field);
-  if (whole.has('remaining')) {
-    return { limit: whole.get('limit'), remaining: whole.get('remaining'), reset: whole.get('reset') };
-  }
+  const field = headerText(headers['ratelimit']) ?? '';
+  const all = parameters(field);
+  if (all.has('remaining'))
+    return { limit: all.get('limit'), remaining: all.get('remaining'), reset: all.get('reset') };
   // Of several policies the one that leaves the least, with the quota of its name.
-  const [tightest] = field
-    .split(',')
-    .map((item) => ({ name: /^\s*"([^"]*)"/.exec(item)?.[1], found: parameters(item) }))
+  const [tightest] = policies(field)
     .filter(({ found }) => found.has('r'))
     .toSorted((one, other) => Number(one.found.get('r')) - Number(other.found.get('r')));
-  const quotas = policy.split(',').filter((item) => /^\s*"([^"]*)"/.exec(item)?.[1] === tightest?.name);
-  return {
-    limit: parameters(quotas.join(',')).get('q'),
-    remaining: tightest?.found.get('r'),
-    reset: tightest?.found.get('t'),
-  };
+  const quota = policies(headerText(headers['ratelimit-policy']) ?? '').find(
+    ({ name, found }) => name === tightest?.name && found.has('q'),
+  );
+  return { limit: quota?.found.get('q'), remaining: tightest?.found.get('r'), reset: tightest?.found.get('t') };
+}
+
+/** `"name";r=50;t=30, "other";…` */
+function policies(field: string): { readonly name: string | undefined; readonly found: Map<string, string> }[] {
+  return field.split(',').map((item) => ({ name: /^\s*"([^"]*)"/.exec(item)?.[1], found: parameters(item) }));
 }
 
 /** The first of each name. */
@@ -123,8 +122,4 @@ function untilMs(reset: string | undefined, answeredAtMs: number): number | unde
 
 function whole(value: string | undefined): number | undefined {
   return value !== undefined && WHOLE.test(value) ? Number(value) : undefined;
-}
-
-function text(value: string | string[] | undefined): string | undefined {
-  return (Array.isArray(value) ? value[0] : value)?.trim();
 }

@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { httpDate } from './http-date.js';
+import { headerText, httpDate } from './header-values.js';
 import { answeredAt, windowResetIn } from './rate-limit-headers.js';
 
 /** Longest delay believed, ms: a platform that asks for more is asked again after this. */
 const MAX_DELAY_MS = 300_000;
 
 const SECONDS = /^\d+(?:\.\d+)?$/;
+
 /**
  * How long a `429` asks to wait, ms, at most five minutes: `Retry-After` (seconds, or an HTTP date, where a past one
  * means now), else what is said of the window's reset. `null` where neither is there or readable (`platform-api.md` allows
@@ -13,7 +14,7 @@ const SECONDS = /^\d+(?:\.\d+)?$/;
  * @param now wall clock, ms since the epoch, for the HTTP date
  */
 export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | null {
-  const asked = first(headers['retry-after']);
+  const asked = headerText(headers['retry-after']);
   const resetMs = windowResetIn(headers, now);
   return seconds(asked) ?? untilDate(asked, answeredAt(headers, now)) ?? (resetMs === null ? null : capped(resetMs));
 }
@@ -29,8 +30,4 @@ function untilDate(value: string | undefined, now: number): number | null {
 
 function capped(delayMs: number): number {
   return Math.min(Math.ceil(delayMs), MAX_DELAY_MS);
-}
-
-function first(value: string | string[] | undefined): string | undefined {
-  return (Array.isArray(value) ? value[0] : value)?.trim();
 }

@@ -3,7 +3,7 @@ import type { MonitorMode } from '../domain/session.js';
 import type { EventListener } from './event-stream.js';
 import type { Importance } from './importance.js';
 
-export type { EventListener, Importance, Interaction, InteractionPage, MonitorState };
+export type { EventListener, Interaction, InteractionPage, MonitorState };
 
 /** A leg on the platform: the pair that every command but `start` names. */
 export interface Leg {
@@ -13,15 +13,19 @@ export interface Leg {
 
 export interface CallOptions {
   /** Gives the call up; what it was about to change may then have been changed or not. */
-  readonly signal?: AbortSignal;
-  /**
-   * How much the call matters when not all can be made at once. @default `release` for `stopMonitor` and for silence, `mode`
-   * for barge and whisper, `start`, `confirm` for `monitorState`, `background` for lists
-   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Commands matter as much as they do; of a read only its caller knows. */
+export interface ReadOptions extends CallOptions {
+  /** How much it matters when not all calls can be made at once. @default `confirm`, of lists `background` */
   readonly importance?: Importance;
+}
+
+export interface StartOptions extends CallOptions {
   /**
    * Not to be sent later, wall clock, ms since the epoch: a machine that was suspended meanwhile does not count that time
-   * in its timers. It is `unreachable` then. Of a `start` only: nothing else does harm when it comes late.
+   * in its timers. It is `unreachable` then.
    */
   readonly notAfterMs?: number;
 }
@@ -45,7 +49,7 @@ export interface TelephonyPlatform {
    */
   startMonitor(
     request: { readonly interactionId: string; readonly mediaServerGroupId?: string },
-    options?: CallOptions,
+    options?: StartOptions,
   ): Promise<{ readonly monitorSessionId: string }>;
 
   /**
@@ -58,7 +62,7 @@ export interface TelephonyPlatform {
   stopMonitor(leg: Leg, options?: CallOptions): Promise<'stopped' | 'already-gone'>;
 
   /** The legs of an interaction. @throws PlatformError `gone` (interaction: unknown or ended), and the general ones. */
-  monitorState(interactionId: string, options?: CallOptions): Promise<MonitorState>;
+  monitorState(interactionId: string, options?: ReadOptions): Promise<MonitorState>;
 
   /** One page of interactions. `pageSize` 1–500; `endedAfter` ISO 8601, which a platform may ignore. */
   listInteractions(
@@ -68,7 +72,7 @@ export interface TelephonyPlatform {
       readonly cursor?: string;
       readonly endedAfter?: string;
     },
-    options?: CallOptions,
+    options?: ReadOptions,
   ): Promise<InteractionPage>;
 
   /**

@@ -15,12 +15,13 @@ const MAX_BODY_BYTES = 64 * 1024;
 const EARLY_MS = 30_000;
 /**
  * After a failure nobody is asked again for this long, doubling with each in a row: a refusal, or no usable answer, of which
- * the first is taken for a mishap.
+ * the first is taken for a mishap. A throttle that asks for less gets a part of it.
  */
-const LEAST_PART = 0.25;
 const PAUSE_MS = { refused: { first: 1_000, longest: 30_000 }, unreachable: { first: 250, longest: 5_000 } } as const;
+const LEAST_PART = 0.25;
 /** A token that lasts longer is used without waiting for the next one, ms. */
 const ENOUGH_MS = 1_000;
+const REFUSES_ALL = 'the platform refuses every token that its token endpoint issues';
 /** What can stand in an `Authorization` header. */
 const SENDABLE = /^[\x21-\x7e]+$/;
 
@@ -39,8 +40,6 @@ export interface TokenReport extends TokenHealth {
   /** When the token has to be looked after again, ms from now. */
   readonly dueInMs: number;
 }
-
-const REFUSES_ALL = 'the platform refuses every token that its token endpoint issues';
 
 interface HeldToken {
   readonly value: string;
