@@ -67,11 +67,15 @@ export function parseSessionWorkflowId(
   return sessionWorkflowId(interactionId, supervisorId) === workflowId ? { interactionId, supervisorId } : undefined;
 }
 
-function decode(part: string): string | undefined {
+/** What {@link encodeIdPart} has encoded; `undefined` for a malformed percent sequence. */
+export function decodeIdPart(part: string): string | undefined {
   try {
-    const id = externalId.safeParse(decodeURIComponent(part));
-    return id.success ? id.data : undefined;
+    return decodeURIComponent(part);
   } catch {
-    return undefined; // a malformed percent sequence
+    return undefined;
   }
+}
+
+function decode(part: string): string | undefined {
+  return externalId.safeParse(decodeIdPart(part)).data;
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { encodeIdPart } from './identifiers.js';
+import { decodeIdPart, encodeIdPart } from './identifiers.js';
 
 /** What the workflows that look after the workers' tokens are called, and what they say of them. */
 
@@ -14,11 +14,7 @@ export function tokenKeeperId(workerId: string): string {
 /** The worker that a keeper's workflow id names; its encoded form where that is malformed. */
 export function workerOfKeeper(workflowId: string): string {
   const encoded = workflowId.slice(tokenKeeperId('').length);
-  try {
-    return decodeURIComponent(encoded);
-  } catch {
-    return encoded;
-  }
+  return decodeIdPart(encoded) ?? encoded;
 }
 
 /** The queue of one worker: what only that process can do. */

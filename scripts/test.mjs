@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { build } from './bootstrap/build.mjs';
+import { build, WORKFLOW_BUNDLE } from './bootstrap/build.mjs';
 import { ROOT, withLock } from './bootstrap/project.mjs';
 
 /** All steps together; a hung step must not hang whoever waits for the answer. */
@@ -28,8 +28,6 @@ const deadline = performance.now() + LIMIT_MS;
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const problems = [];
 
-const BUNDLE = join(ROOT, 'dist', 'worker', 'workflow-bundle.cjs');
-
 await Promise.all([
   step('lint', () => node(ESLINT)),
   step('format', () => node(PRETTIER)),
@@ -37,7 +35,7 @@ await Promise.all([
   step('build', async () => {
     await withLock(() => build());
     // Bundling takes each suite some seconds of work.
-    process.env.EARSHOT_WORKFLOW_BUNDLE = BUNDLE;
+    process.env.EARSHOT_WORKFLOW_BUNDLE = WORKFLOW_BUNDLE;
     return true;
   }),
 ]);

@@ -10,6 +10,8 @@ const FILES = ['tsconfig.base.json', 'tsconfig.build.json', 'package-lock.json']
 const DIST = join(ROOT, 'dist');
 const STAMP = join(DIST, '.earshot-build');
 const BUNDLER = join(DIST, 'worker', 'build-workflow-bundle.js');
+/** Where that leaves the workflows (`worker/workflow-bundle.ts`). */
+export const WORKFLOW_BUNDLE = join(DIST, 'worker', 'workflow-bundle.cjs');
 
 /** Builds `dist/` unless it was built from exactly the sources that are there. */
 export async function ensureBuilt() {

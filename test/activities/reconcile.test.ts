@@ -13,6 +13,7 @@ import type { PlatformFault } from '../../platform/platform-error.js';
 import type { TelephonyPlatform } from '../../platform/telephony-platform.js';
 import { startTemporal } from '../support/session-world.js';
 import { until } from '../support/until.js';
+import { platformOf } from './platform-of.js';
 
 let temporal: TestWorkflowEnvironment;
 
@@ -53,17 +54,11 @@ class ManyCalls {
   }
 
   #port(): TelephonyPlatform {
-    const none = (): never => {
-      throw new Error('Expected no such call');
-    };
     const failing = (call: string): void => {
       if (this.fails !== undefined) throw new PlatformError(call, this.fails);
     };
-    return {
+    return platformOf({
       clientId: OURS,
-      startMonitor: none,
-      changeMode: none,
-      followEvents: none,
       stopMonitor: ({ monitorSessionId }) => {
         this.stopped.push(monitorSessionId);
         return Promise.resolve('stopped');
@@ -86,7 +81,7 @@ class ManyCalls {
           .map((id) => ({ id, ...facts, startedAt: null, endedAt: null }));
         return { entities, nextCursor: this.nextCursor(end) };
       },
-    };
+    });
   }
 }
 

@@ -4,8 +4,8 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { createSweepActivities } from '../../activities/sweep-activities.js';
 import type { SweptPages } from '../../activities/sweep-activities.js';
 import type { InteractionPage } from '../../domain/platform-wire.js';
-import type { TelephonyPlatform } from '../../platform/telephony-platform.js';
 import { startTemporal } from '../support/session-world.js';
+import { platformOf } from './platform-of.js';
 
 let temporal: TestWorkflowEnvironment;
 
@@ -22,21 +22,12 @@ function call(id: string, endedAt: string | null, status: 'ended' | 'connected' 
 /** One sweep over what a platform lists, page by page. */
 async function sweep(pageAfter: (cursor: string | undefined) => InteractionPage, endedAfter: string | null) {
   const asked: (string | undefined)[] = [];
-  const none = (): never => {
-    throw new Error('Expected no such call');
-  };
-  const platform: TelephonyPlatform = {
-    clientId: 'earshot',
-    startMonitor: none,
-    changeMode: none,
-    stopMonitor: none,
-    monitorState: none,
-    followEvents: none,
+  const platform = platformOf({
     listInteractions({ cursor }) {
       asked.push(cursor);
       return Promise.resolve(pageAfter(cursor));
     },
-  };
+  });
   const environment = new MockActivityEnvironment({}, { client: temporal.client });
   const activities = createSweepActivities(platform);
   const found: SweptPages = await environment.run((since: string | null) => activities.sweepEnded(since), endedAfter);

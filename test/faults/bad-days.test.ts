@@ -7,7 +7,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { forEachOfMany } from '../../directory/a-few-at-a-time.js';
 import type { CommandAction } from '../../domain/commands.js';
 import { AWAIT_COMMAND_UPDATE, commandOutcome } from '../../domain/workflow-contract.js';
-import { figure } from '../support/figures.js';
+import { figure, percentile } from '../support/figures.js';
 import { createSessionWorld, startTemporal } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { memoOf } from '../support/sessions.js';
@@ -77,11 +77,6 @@ async function stopAll(sessions: readonly SessionHandle[], { isLast = true } = {
     await session.result();
   });
   if (isLast) expect(world.simulator.ledger.legs({ live: true })).toEqual([]);
-}
-
-function percentile(samplesMs: readonly number[], part: number): number {
-  const sorted = samplesMs.toSorted((one, other) => one - other);
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN);
 }
 
 test(

@@ -18,3 +18,9 @@ export function median(samples: readonly number[]): number {
   if (middle === undefined) throw new Error('Expected at least one sample, got none');
   return middle;
 }
+
+/** @param part 0 to 1 */
+export function percentile(samplesMs: readonly number[], part: number): number {
+  const sorted = samplesMs.toSorted((one, other) => one - other);
+  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN);
+}
