@@ -11,11 +11,11 @@ import type { WorkerSettings } from '../domain/settings.js';
 import { createHttpPlatform } from '../platform/http-platform.js';
 import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
+import { countWorkers } from './count-workers.js';
 import { installRuntimeLog } from './runtime-log.js';
 import { ensureSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createSessionWorker } from './session-worker.js';
-import { countWorkers } from './count-workers.js';
-import { keepSingletons } from './singletons.js';
+import { keepStandingWorkflows } from './standing-workflows.js';
 
 async function main(): Promise<void> {
   const settings = workerSettings(process.env);
@@ -55,7 +55,7 @@ async function main(): Promise<void> {
         onTrouble: (error) => log.warn({ err: error }, 'events.look-failed'),
       });
       const client = new Client({ connection, namespace });
-      const release = await keepSingletons(
+      const release = await keepStandingWorkflows(
         {
           client,
           workerId,

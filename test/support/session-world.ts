@@ -19,7 +19,7 @@ import { installRuntimeLog } from '../../worker/runtime-log.js';
 import { ensureSearchAttributes } from '../../worker/search-attributes.js';
 import { createSessionWorker } from '../../worker/session-worker.js';
 import type { SessionWorker } from '../../worker/session-worker.js';
-import { startSingletons } from '../../worker/singletons.js';
+import { startStandingWorkflows } from '../../worker/standing-workflows.js';
 import { testBundle } from './workflow-bundle.js';
 
 let runtimeInstalled = false;
@@ -129,7 +129,13 @@ export async function createSessionWorld(
     if (cleaning !== undefined) {
       const { intervalMs, followsEvents } = cleaning;
       const own = workerId === undefined ? {} : { workerId };
-      await startSingletons({ client: temporal.client, taskQueue, sweep: { intervalMs }, followsEvents, ...own });
+      await startStandingWorkflows({
+        client: temporal.client,
+        taskQueue,
+        sweep: { intervalMs },
+        followsEvents,
+        ...own,
+      });
     }
     running = { worker, done: worker.run() };
   };

@@ -15,7 +15,7 @@ import type { TokenKeeperInput } from '../domain/token-keeper.js';
 /** How often it is made sure that the workflows of which there is one still run, ms: somebody may have ended them. */
 const ENSURED_EVERY_MS = 60_000;
 
-export interface SingletonOptions {
+export interface StandingWorkflowsOptions {
   readonly client: Client;
   readonly taskQueue: string;
   readonly sweep: SweepSettings;
@@ -29,7 +29,7 @@ export interface SingletonOptions {
  * Starts the workflows of which a deployment has one each, where they do not run, and tells them the settings of this
  * worker; and the one that keeps its token. Any number of workers may do so at the same time.
  */
-export async function startSingletons(options: SingletonOptions): Promise<void> {
+export async function startStandingWorkflows(options: StandingWorkflowsOptions): Promise<void> {
   const { client, taskQueue, sweep, followsEvents } = options;
   const { workflow } = client;
   await startKeeper(options);
@@ -50,16 +50,16 @@ export async function startSingletons(options: SingletonOptions): Promise<void> 
 }
 
 /** Starts them, and again whenever they do not run any more, until what it returns is called. */
-export async function keepSingletons(options: SingletonOptions, log: Logger): Promise<() => void> {
+export async function keepStandingWorkflows(options: StandingWorkflowsOptions, log: Logger): Promise<() => void> {
   const { client, taskQueue, sweep, followsEvents } = options;
-  await startSingletons(options);
+  await startStandingWorkflows(options);
   const ensure = async (): Promise<void> => {
     try {
       await client.workflow.start(INTERACTION_SWEEP, sweepStart(taskQueue, sweep));
       if (followsEvents) await client.workflow.start(PLATFORM_EVENTS, eventsStart(taskQueue));
       await startKeeper(options);
     } catch (error) {
-      log.warn({ err: error }, 'singletons.not-ensured');
+      log.warn({ err: error }, 'standing-workflows.not-ensured');
     }
   };
   const timer = setInterval(() => void ensure(), ENSURED_EVERY_MS);
@@ -67,7 +67,7 @@ export async function keepSingletons(options: SingletonOptions, log: Logger): Pr
 }
 
 /** The keeper of this worker's own token. */
-async function startKeeper({ client, taskQueue, workerId }: SingletonOptions): Promise<void> {
+async function startKeeper({ client, taskQueue, workerId }: StandingWorkflowsOptions): Promise<void> {
   if (workerId === undefined) return;
   await client.workflow.start(TOKEN_KEEPER, {
     workflowId: tokenKeeperId(workerId),
