@@ -40,38 +40,34 @@ async function main(): Promise<void> {
     const { connection, namespace } = await connect(settings);
     try {
       await ensureSearchAttributes(connection, namespace);
-      const worker = await createSessionWorker({
-        connection,
-        namespace,
-        taskQueue: settings.temporalTaskQueue,
-        platform,
-        announce: ({ type, ...announcement }) => log.info(announcement, type),
-        workflowSettings: {
-          confirmTimeoutSeconds: settings.confirmTimeoutSeconds,
-          bargeWaitSeconds: settings.bargeWaitSeconds,
-        },
-        followsEvents,
-        token: { workerId, keep: () => platform.keepToken() },
-        onTrouble: (error) => log.warn({ err: error }, 'events.look-failed'),
-      });
+      const { temporalTaskQueue: taskQueue, sweepIntervalSeconds, confirmTimeoutSeconds, bargeWaitSeconds } = settings;
       const client = new Client({ connection, namespace });
-      const release = await keepStandingWorkflows(
-        {
-          client,
-          workerId,
-          taskQueue: settings.temporalTaskQueue,
-          sweep: { intervalMs: settings.sweepIntervalSeconds * 1_000 },
+      // Before the workers: a connection that a worker uses can't be closed, and that would be all that is told.
+      const sweep = { intervalMs: sweepIntervalSeconds * 1_000 };
+      const release = await keepStandingWorkflows({ client, workerId, taskQueue, sweep, followsEvents }, log);
+      const stopCounting = countWorkers(client, taskQueue, (count) => platform.shareWith(count), log);
+      try {
+        const worker = await createSessionWorker({
+          connection,
+          namespace,
+          taskQueue,
+          platform,
+          announce: ({ type, ...announcement }) => log.info(announcement, type),
+          workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
           followsEvents,
-        },
-        log,
-      );
-      const stopCounting = countWorkers(client, settings.temporalTaskQueue, (count) => platform.shareWith(count), log);
-      void stop.requested.then(() => worker.shutdown());
-      const running = worker.run();
-      log.info({ taskQueue: settings.temporalTaskQueue, namespace }, 'worker.ready');
-      process.send?.({ type: 'ready' });
-      if (stop.isRequested()) worker.shutdown();
-      await running.finally(release).finally(stopCounting);
+          token: { workerId, keep: () => platform.keepToken() },
+          onTrouble: (error) => log.warn({ err: error }, 'events.look-failed'),
+        });
+        void stop.requested.then(() => worker.shutdown());
+        const running = worker.run();
+        log.info({ taskQueue, namespace }, 'worker.ready');
+        process.send?.({ type: 'ready' });
+        if (stop.isRequested()) worker.shutdown();
+        await running;
+      } finally {
+        release();
+        stopCounting();
+      }
     } finally {
       await connection.close();
     }
