@@ -9,8 +9,10 @@ export const BUNDLE_PATH = fileURLToPath(new URL('./workflow-bundle.cjs', import
 /** Bundles the workflows from source (`.ts` under test, `.js` once built). Takes a few seconds. */
 export async function bundleWorkflows(): Promise<WorkflowBundleWithSourceMap> {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  const pathOf = (name: string): string => fileURLToPath(new URL(`../workflows/${name}.${extension}`, import.meta.url));
   return bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL(`../workflows/workflows.${extension}`, import.meta.url)),
+    workflowsPath: pathOf('workflows'),
+    preloadModules: [pathOf('shared-modules')],
     logger: QUIET,
   });
 }

@@ -1,0 +1,8 @@
+import { z } from 'zod';
+
+/**
+ * What all workflows of a worker share, loaded once for all of them (`worker/workflow-bundle.ts`): zod alone, which is most of
+ * the code that each would evaluate anew. The SDK freezes what is shared, and a schema adds to itself when it is first
+ * used, so schemas stay each workflow's own. zod sets itself up with its first schema, hence this one.
+ */
+export const FIRST_SCHEMA = z.strictObject({});
