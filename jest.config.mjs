@@ -1,6 +1,7 @@
 /**
  * ESM throughout: TypeScript is stripped by swc (types are checked by `tsc`), `./x.js` specifiers find `./x.ts`.
- * Suites wait more than they work: four of them, with a Temporal server each, keep 2 cores busy. Hence the generous limit.
+ * Suites wait more than they work: four of them, with a Temporal server each, keep 2 cores busy. Hence the generous limit,
+ * above that of `until`, which says what was waited for.
  */
 export default {
   testEnvironment: 'node',
@@ -15,7 +16,7 @@ export default {
     ],
   },
   cacheDirectory: '<rootDir>/.cache/jest',
-  testTimeout: 30_000,
+  testTimeout: 120_000,
   testSequencer: '<rootDir>/test/support/slow-first.mjs',
   maxWorkers: 4,
 };

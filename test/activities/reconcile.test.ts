@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { createReconcileActivities } from '../../activities/reconcile-activities.js';
 import type { RoundRequest, RoundResult } from '../../activities/reconcile-activities.js';
 import { newSessionRecord } from '../../domain/session-record.js';
@@ -11,15 +10,16 @@ import { MONITORING_SESSION, SESSION_MEMO, START_MEMO } from '../../domain/workf
 import { PlatformError } from '../../platform/platform-error.js';
 import type { PlatformFault } from '../../platform/platform-error.js';
 import type { TelephonyPlatform } from '../../platform/telephony-platform.js';
-import { startTemporal } from '../support/session-world.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { platformOf } from './platform-of.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 
 beforeAll(async () => {
   temporal = await startTemporal();
-}, 60_000);
+});
 
 afterAll(() => temporal.teardown());
 

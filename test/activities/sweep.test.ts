@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { createSweepActivities } from '../../activities/sweep-activities.js';
 import type { SweptPages } from '../../activities/sweep-activities.js';
 import type { InteractionPage } from '../../domain/platform-wire.js';
-import { startTemporal } from '../support/session-world.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { platformOf } from './platform-of.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 
 beforeAll(async () => {
   temporal = await startTemporal();
-}, 60_000);
+});
 
 afterAll(() => temporal.teardown());
 

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, Worker } from '@temporalio/worker';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { pino } from 'pino';
@@ -10,6 +9,7 @@ import type { InteractionPage } from '../../domain/platform-wire.js';
 import type { ListInteractionsInput } from '../../domain/workflow-contract.js';
 import { drain, listen } from '../../api/http-server.js';
 import { createApi } from '../../api/server.js';
+import type { TestTemporal } from '../support/temporal.js';
 
 export const API_KEY = 'test-key-0123456789';
 
@@ -96,7 +96,7 @@ export type ListInteractions = (input: ListInteractionsInput) => Promise<Interac
 
 /** A worker with the scripted session of `scripted-session.ts`. */
 export async function startWorker(
-  temporal: TestWorkflowEnvironment,
+  temporal: TestTemporal,
   taskQueue: string,
   listInteractions: ListInteractions = () => Promise.resolve({ entities: [], nextCursor: null }),
 ): Promise<AsyncDisposable> {
@@ -107,7 +107,7 @@ export async function startWorker(
   });
   const worker = await Worker.create({
     connection: temporal.nativeConnection,
-    namespace: temporal.namespace ?? 'default',
+    namespace: temporal.namespace,
     taskQueue,
     workflowBundle: await bundle,
     activities: { listInteractions },

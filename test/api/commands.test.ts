@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
-import { startTemporal } from '../support/session-world.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { startApi, startWorker } from './api-world.js';
 import type { RunningApi } from './api-world.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let api: RunningApi;
 let worker: AsyncDisposable;
 beforeAll(async () => {

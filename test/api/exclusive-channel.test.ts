@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { commandResource } from '../../domain/commands.js';
 import type { CommandResource, StartSessionInput } from '../../domain/commands.js';
@@ -8,14 +7,16 @@ import type { SessionEvent } from '../../domain/session-record.js';
 import { readCommand } from '../../api/read-command.js';
 import { SessionReader } from '../../api/session-reader.js';
 import { Temporal } from '../../api/temporal-client.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { startApi, startWorker } from './api-world.js';
 import type { RunningApi } from './api-world.js';
 
 const EXPIRES_AT = '2026-11-24T00:00:30.000Z';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let api: RunningApi;
 let worker: AsyncDisposable;
 beforeAll(async () => {

@@ -207,7 +207,7 @@ test('while Temporal is down every request is answered 503 within seconds', asyn
     api.post('/v1/sessions/session~i~s/commands', { action: 'stop' }, { Prefer: 'wait=30' }),
     api.get('/v1/interactions'),
   ]);
-  expect(performance.now() - startedAt).toBeLessThan(8_000);
+  expect(performance.now() - startedAt).toBeLessThan(20_000);
   for (const { status, headers, body } of answers) {
     expect({ status, code: body['code'] }).toEqual({ status: 503, code: 'temporal.unreachable' });
     expect(headers.get('retry-after')).toBe('2');

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, jest, test } from '@jest/globals';
 import { InteractionSource } from '../../api/interaction-source.js';
 import { Temporal } from '../../api/temporal-client.js';
 import type { Interaction } from '../../domain/platform-wire.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
 import type { ListInteractionsInput } from '../../domain/workflow-contract.js';
-import { startTemporal } from '../support/session-world.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { startApi, startWorker } from './api-world.js';
 import type { ListInteractions, RunningApi } from './api-world.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let api: RunningApi;
 let worker: AsyncDisposable;
 /** What the platform was asked. */

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
 import { sessionResource } from '../../domain/session.js';
-import { startTemporal } from '../support/session-world.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { startApi, startWorker } from './api-world.js';
 import type { Answer, RunningApi } from './api-world.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let api: RunningApi;
 /** On a task queue that nobody polls. */
 let workerless: RunningApi;

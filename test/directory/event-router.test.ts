@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { EventRouter } from '../../directory/event-router.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
 import { parsePlatformEvent } from '../../domain/platform-events.js';
 import type { PlatformEvent } from '../../domain/platform-events.js';
 import { INTERACTION_ENDED_SIGNAL, MONITORING_SESSION } from '../../domain/workflow-contract.js';
-import { startTemporal } from '../support/session-world.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 
 beforeAll(async () => {
   temporal = await startTemporal();
-}, 60_000);
+});
 
 afterAll(() => temporal.teardown());
 
@@ -81,7 +81,7 @@ test('a session that lists do not show yet hears of it once they do', async () =
   await router.route(ended('call-unlisted'));
   expect(await signalsTo(handle)).toEqual([]);
   lists.isLagging = false;
-  await until('it has heard', async () => (await signalsTo(handle)).length > 0, 15_000);
+  await until('it has heard', async () => (await signalsTo(handle)).length > 0);
   expect(await signalsTo(handle)).toEqual([INTERACTION_ENDED_SIGNAL]);
   router.close();
 });
@@ -103,9 +103,9 @@ test('an event that cannot be looked up is not taken, and a later look that fail
   lists.isBroken = true;
   await expect(router.route(ended('call-lost'))).rejects.toThrow('lists are out of order');
   const handle = await session('call-lost');
-  await until('a later look has failed', () => troubles.length > 0, 15_000);
+  await until('a later look has failed', () => troubles.length > 0);
   lists.isBroken = false;
   lists.isLagging = false;
-  await until('it has heard', async () => (await signalsTo(handle)).length > 0, 15_000);
+  await until('it has heard', async () => (await signalsTo(handle)).length > 0);
   router.close();
 });

@@ -94,7 +94,7 @@ export class Call {
       case 'hint':
         return (await this.#lastOf(step.supervisor))?.hint();
       case 'reset':
-        await (await this.#lastOf(step.supervisor))?.reset(this.world.temporal.namespace ?? 'default', step.back);
+        await (await this.#lastOf(step.supervisor))?.reset(this.world.temporal.namespace, step.back);
         return;
       case 'terminate-mutex':
         return this.#terminateMutex();

@@ -3,15 +3,16 @@
  * each of the three ways in which an end is told, and by all of them at once, late, twice, in any order or not at all.
  */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { INTERACTION_SWEEP_ID, SWEEP_SETTINGS } from '../../domain/sweep.js';
 import { startApi } from '../api/api-world.js';
 import type { RunningApi } from '../api/api-world.js';
 import { forEachOfMany } from '../../directory/a-few-at-a-time.js';
 import { figure, spread } from '../support/figures.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { memoOf } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { readRunSettings } from './run-settings.js';
 
@@ -23,7 +24,7 @@ const SWEEP_INTERVAL_MS = 2_000;
 const NEVER_MS = 3_600_000;
 const LIMIT_MS = 60_000 + ends * 400;
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let world: SessionWorld;
 let api: RunningApi;
 
@@ -34,7 +35,7 @@ beforeAll(async () => {
     simulator: { rateLimit: { limit: 1_000_000, windowSeconds: 10 } },
   });
   api = await startApi(temporal.client, { taskQueue: world.taskQueue, webhookSecrets: SECRET });
-}, 60_000);
+});
 
 afterEach(() => {
   world.simulator.controls.clearFaults();

@@ -10,11 +10,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import fc from 'fast-check';
 import { testBundle } from '../support/workflow-bundle.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { comeToRest, letNewcomerSpeak, stopAll } from './at-rest.js';
 import { Call } from './call.js';
 import { orderFaults } from './check-order.js';
@@ -37,7 +38,7 @@ const BATCH_LIMIT_MS = 150_000;
 
 const tally = new Tally();
 const workflowBundle = testBundle();
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let world: SessionWorld;
 
 beforeAll(async () => {
@@ -49,7 +50,7 @@ beforeAll(async () => {
     // The limit is per client, and all calls share one.
     simulator: { rateLimit: { limit: 1_000_000, windowSeconds: 10 } },
   });
-}, 60_000);
+});
 
 afterAll(async () => {
   await world[Symbol.asyncDispose]();

@@ -187,7 +187,7 @@ test('a worker that never comes back: another one takes over the event stream', 
       const now = await listening();
       return now !== from && now;
     };
-    const since = await until('another one listens', another, 30_000);
+    const since = await until('another one listens', another);
     figure(`event stream taken over from a worker that was ${how}, ms`, Math.round(performance.now() - sinceMs));
     return since;
   };

@@ -3,12 +3,13 @@
  * time, while the sweep looks for legs that nobody owns. What must hold afterwards: one leg each, none twice, none left.
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { forEachOfMany } from '../../directory/a-few-at-a-time.js';
 import { figure } from '../support/figures.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { memoOf } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { readRunSettings } from './run-settings.js';
 
@@ -17,7 +18,7 @@ const ON_ONE_CALL = 4;
 /** Sessions in doubt decide one after the other, each some seconds after the last. */
 const SETTLED_WITHIN_MS = 120_000;
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let world: SessionWorld;
 
 beforeAll(async () => {
@@ -26,7 +27,7 @@ beforeAll(async () => {
     cleaning: { intervalMs: 1_000, followsEvents: true },
     simulator: { rateLimit: { limit: 1_000_000, windowSeconds: 10 } },
   });
-}, 60_000);
+});
 
 afterAll(async () => {
   await world[Symbol.asyncDispose]();

@@ -55,4 +55,4 @@ test('two workers share the limit of one platform, and one that is alone may use
   figure('one of them alone, for 6 s', `${own} requests`);
   expect(own).toBeGreaterThan(70 * 1.2);
   await alone.close();
-}, 60_000);
+});

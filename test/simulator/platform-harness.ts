@@ -166,7 +166,7 @@ export class StreamConsumer {
   }
 }
 
-/** Waits until `condition` holds; fails after 5 s. */
+/** Waits until `condition` holds; fails after 30 s. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  await untilOrFail(condition.toString(), condition, 5_000);
+  await untilOrFail(condition.toString(), condition, 30_000);
 }

@@ -1,10 +1,10 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
+import type { TestTemporal } from './temporal.js';
 import { testBundle } from './workflow-bundle.js';
 
 /** Replays every run that a server has, as a worker does that takes a workflow over from another one; how many there are. */
-export async function replayEveryHistory(temporal: TestWorkflowEnvironment): Promise<number> {
+export async function replayEveryHistory(temporal: TestTemporal): Promise<number> {
   const histories = temporal.client.workflow.list().intoHistories();
   const workflowBundle = await testBundle();
   let replayed = 0;
@@ -16,9 +16,7 @@ export async function replayEveryHistory(temporal: TestWorkflowEnvironment): Pro
 }
 
 /** The runs that continued as new in a task that did something else besides; how many there are in all. */
-export async function endsOfRuns(
-  temporal: TestWorkflowEnvironment,
-): Promise<{ continued: number; restless: string[] }> {
+export async function endsOfRuns(temporal: TestTemporal): Promise<{ continued: number; restless: string[] }> {
   const restless: string[] = [];
   let continued = 0;
   for await (const { workflowId, runId } of temporal.client.workflow.list()) {

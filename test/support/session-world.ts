@@ -1,63 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowIdConflictPolicy } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
-import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { pino } from 'pino';
 import type { SessionAnnouncement } from '../../domain/announcements.js';
 import type { StartSessionInput } from '../../domain/commands.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
 import { MONITORING_SESSION } from '../../domain/workflow-contract.js';
 import { createHttpPlatform } from '../../platform/http-platform.js';
 import type { HttpPlatform, HttpPlatformOptions } from '../../platform/http-platform.js';
-import { devServerArguments } from '../../scripts/temporal-server/dev-server.js';
-import { provisionTemporalCli } from '../../scripts/temporal-server/provision.js';
 import { startSimulator } from '../../simulator/simulator.js';
 import type { Simulator } from '../../simulator/simulator.js';
 import type { SimulatorOptions } from '../../simulator/simulator-options.js';
 import type { monitoringSession } from '../../workflows/monitoring-session.js';
-import { installRuntimeLog } from '../../worker/runtime-log.js';
-import { ensureSearchAttributes } from '../../worker/search-attributes.js';
 import { createSessionWorker } from '../../worker/session-worker.js';
 import type { SessionWorker } from '../../worker/session-worker.js';
 import { startStandingWorkflows } from '../../worker/standing-workflows.js';
+import type { TestTemporal } from './temporal.js';
 import { testBundle } from './workflow-bundle.js';
-
-let runtimeInstalled = false;
-
-/** Once a file, before its first connection: Temporal's own log stays quiet unless `LOG_LEVEL` says otherwise. */
-function quietRuntime(): void {
-  if (runtimeInstalled) return;
-  runtimeInstalled = true;
-  installRuntimeLog(pino({ level: process.env['LOG_LEVEL'] ?? 'silent' }));
-}
-
-/** A Temporal server for a test file: the real one, in memory, on free ports. */
-export async function startTemporal(
-  dynamicConfig: Readonly<Record<string, number | boolean>> = {},
-): Promise<TestWorkflowEnvironment> {
-  quietRuntime();
-  const { path } = await provisionTemporalCli();
-  const extraArgs = devServerArguments({ port: 0, uiPort: undefined, namespace: 'default', database: undefined });
-  const configArgs = Object.entries(dynamicConfig).flatMap(([name, value]) => [
-    '--dynamic-config-value',
-    `${name}=${JSON.stringify(value)}`,
-  ]);
-  const temporal = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path }, extraArgs: [...afterPort(extraArgs), ...configArgs] },
-  });
-  await ensureSearchAttributes(temporal.nativeConnection, temporal.namespace ?? 'default');
-  return temporal;
-}
-
-/** The SDK sets address, port and log itself. */
-function afterPort(args: readonly string[]): string[] {
-  return args.slice(args.indexOf('--search-attribute'), args.indexOf('--log-level'));
-}
 
 export type SessionHandle = WorkflowHandle<typeof monitoringSession>;
 
 export interface SessionWorld extends AsyncDisposable {
-  readonly temporal: TestWorkflowEnvironment;
+  readonly temporal: TestTemporal;
   readonly simulator: Simulator;
   readonly platform: HttpPlatform;
   readonly taskQueue: string;
@@ -88,7 +51,7 @@ export interface SessionWorldOptions {
 
 /** Simulator, adapter and worker over a running Temporal; each on its own task queue. */
 export async function createSessionWorld(
-  temporal: TestWorkflowEnvironment,
+  temporal: TestTemporal,
   options: SessionWorldOptions = {},
 ): Promise<SessionWorld> {
   const { confirmTimeoutSeconds = 60, bargeWaitSeconds = 30, channelIdleMs, timeouts, cleaning } = options;
@@ -116,7 +79,7 @@ export async function createSessionWorld(
     const workerId = keepsTokens ? `${taskQueue}:${started}` : undefined;
     const worker = await createSessionWorker({
       connection: temporal.nativeConnection,
-      namespace: temporal.namespace ?? 'default',
+      namespace: temporal.namespace,
       taskQueue,
       platform,
       workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },

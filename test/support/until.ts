@@ -3,6 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const FIRST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 80;
 
+/** A busy machine may take five times as long as an idle one, and a limit that is never reached costs nothing. */
+const LIMIT_MS = 60_000;
+
 /**
  * The first value of `probe` that is neither `undefined` nor `false`; fails with `what` and the last error after
  * `limitMs`.
@@ -10,7 +13,7 @@ const LONGEST_PAUSE_MS = 80;
 export async function until<T>(
   what: string,
   probe: () => T | undefined | false | Promise<T | undefined | false>,
-  limitMs = 15_000,
+  limitMs = LIMIT_MS,
 ): Promise<T> {
   const givenUpAt = performance.now() + limitMs;
   let lastError: unknown;

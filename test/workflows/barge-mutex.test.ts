@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WithStartWorkflowOperation } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { z } from 'zod';
 import type { ChannelRequest } from '../../domain/channel.js';
 import { mutexWorkflowId } from '../../domain/identifiers.js';
 import { endsOfRuns, replayEveryHistory } from '../support/replay.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import {
   causeOf,
@@ -19,9 +18,11 @@ import {
   settled,
   stopped,
 } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 /** A wait is 2 s here, and a mutex ends the moment it is idle. */
 let world: SessionWorld;
 
@@ -29,7 +30,7 @@ beforeAll(async () => {
   // A history counts as long after 60 events, so that continue-as-new comes after a few turns.
   temporal = await startTemporal({ 'limit.historyCount.suggestContinueAsNew': 60 });
   world = await createSessionWorld(temporal, { bargeWaitSeconds: 2, channelIdleMs: 0 });
-}, 60_000);
+});
 
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
@@ -274,7 +275,7 @@ test('a mutex that ends the moment it is idle loses no request: the next one sta
   await stopped(...supervisors);
   await closed(interactionId);
   expect(patient.simulator.ledger.violations()).toEqual([]);
-}, 60_000);
+});
 
 test('continue-as-new keeps the holder, the line and what is over, and nobody can tell', async () => {
   const interactionId = world.interaction();
@@ -370,8 +371,8 @@ test('a run ends in a task in which nothing else is done, so that nothing is don
   const { continued, restless } = await endsOfRuns(temporal);
   expect(continued).toBeGreaterThan(2);
   expect(restless).toEqual([]);
-}, 60_000);
+});
 
 test('every history of this file replays without a difference', async () => {
   expect(await replayEveryHistory(temporal)).toBeGreaterThan(10);
-}, 60_000);
+});

@@ -1,19 +1,20 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { WorkflowFailedError } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { awaitCommandUpdate } from '../../workflows/session-messages.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
 import { asked, channelOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let world: SessionWorld;
 
 beforeAll(async () => {
   temporal = await startTemporal();
   world = await createSessionWorld(temporal);
-}, 60_000);
+});
 
 afterEach(() => {
   expect(world.simulator.ledger.violations()).toEqual([]);
@@ -145,21 +146,17 @@ test('a barge that takes effect late, after the channel was given back, is shown
     'the late barge',
     () => world.simulator.ledger.legs({ interactionId })[0]?.modes.at(-1)?.mode === 'barge',
   );
-  const shown = await until(
-    'silence',
-    async () => {
-      const { history } = await reportOf(session);
-      const modes = history.flatMap((entry) => (entry.type === 'session.mode' ? [entry.mode] : []));
-      return modes.length === 4 && modes;
-    },
-    20_000,
-  );
+  const shown = await until('silence', async () => {
+    const { history } = await reportOf(session);
+    const modes = history.flatMap((entry) => (entry.type === 'session.mode' ? [entry.mode] : []));
+    return modes.length === 4 && modes;
+  });
   expect(shown).toEqual(['barge', 'silent', 'barge', 'silent']);
   expect((await memoOf(session)).state).toBe('SILENT');
   expect(world.simulator.ledger.legs({ interactionId })[0]?.modes.at(-1)?.mode).toBe('silent');
   await session.signal('stop');
   await session.result();
-}, 60_000);
+});
 
 test('a mode change whose answer is lost is applied once it is confirmed, and shown then', async () => {
   const interactionId = world.interaction();
@@ -231,7 +228,7 @@ test('a barge that nobody confirmed fails, and the leg is silenced before the ch
   await session.signal('stop');
   await session.result();
   expect(legsGone(world, interactionId)).toBe(1);
-}, 120_000);
+});
 
 test('a mode change that our client may not make is rejected at once, and not repeated', async () => {
   const interactionId = world.interaction();

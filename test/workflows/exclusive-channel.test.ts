@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { ChannelRequest } from '../../domain/channel.js';
 import { mutexWorkflowId } from '../../domain/identifiers.js';
 import { replayEveryHistory } from '../support/replay.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import {
   asked,
@@ -16,15 +15,17 @@ import {
   settled,
   stopped,
 } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let world: SessionWorld;
 
 beforeAll(async () => {
   temporal = await startTemporal();
   world = await createSessionWorld(temporal);
-}, 60_000);
+});
 
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
@@ -198,7 +199,7 @@ test('silent does not wait for a mutex that gives no answer', async () => {
   });
   await ben.signal('barge', { commandId: 'b' });
   await ben.signal('silent', { commandId: 's' });
-  expect(await settled(ben, 's', 5_000)).toMatchObject({ status: 'applied' });
+  expect(await settled(ben, 's', 15_000)).toMatchObject({ status: 'applied' });
   expect(await settled(ben, 'b')).toEqual({ commandId: 'b', action: 'barge', status: 'cancelled', reason: 'silent' });
   await stopped(ben);
   await mutex.terminate();
@@ -261,7 +262,7 @@ test('a waiting head is tried again as soon as it is told that something has cha
   await anna.signal('barge', { commandId: 'a' });
   await inLine(anna, 1);
   // By now the looks are 3 s apart.
-  await until('some looks', () => asked(world, interactionId, 'state') >= 8, 20_000);
+  await until('some looks', () => asked(world, interactionId, 'state') >= 8);
   world.simulator.controls.releaseOutsideLeg({ monitorSessionId });
   const releasedAt = Date.now();
   await anna.signal('monitorStatus');
@@ -479,4 +480,4 @@ describe('when something dies', () => {
 
 test('every history of this file replays without a difference', async () => {
   expect(await replayEveryHistory(temporal)).toBeGreaterThan(10);
-}, 60_000);
+});

@@ -1,21 +1,22 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import type { monitoringSession } from '../../workflows/monitoring-session.js';
 import { testBundle } from '../support/workflow-bundle.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { asked, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let world: SessionWorld;
 
 beforeAll(async () => {
   // A history counts as long after 60 events, so that continue-as-new comes after a few commands.
   temporal = await startTemporal({ 'limit.historyCount.suggestContinueAsNew': 60 });
   world = await createSessionWorld(temporal);
-}, 60_000);
+});
 
 afterAll(async () => {
   await world[Symbol.asyncDispose]();

@@ -1,19 +1,20 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { awaitCommandUpdate } from '../../workflows/session-messages.js';
 import { startWorker } from '../api/api-world.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { asked, causeOf, legsGone, memoOf, reached, reportOf, settled } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let world: SessionWorld;
 
 beforeAll(async () => {
   temporal = await startTemporal();
   world = await createSessionWorld(temporal);
-}, 60_000);
+});
 
 afterAll(async () => {
   await world[Symbol.asyncDispose]();

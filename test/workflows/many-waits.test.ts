@@ -1,15 +1,16 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { z } from 'zod';
 import type { AnnouncedType } from '../../domain/announcements.js';
 import { REQUEST_CHANNEL, channelRequest } from '../../domain/channel.js';
 import { mutexWorkflowId } from '../../domain/identifiers.js';
 import type { LegLife } from '../../simulator/ledger.js';
 import { figure, median, spread } from '../support/figures.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld, SessionWorldOptions } from '../support/session-world.js';
 import { channelOf, legsGone, memoOf, settled } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
 const MANY = 100;
@@ -25,7 +26,7 @@ function settings(seed: string): SessionWorldOptions {
   return { bargeWaitSeconds: 600, simulator: { seed, rateLimit, activationDelayMs } };
 }
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let idle: SessionWorld;
 let busy: SessionWorld;
 
@@ -33,7 +34,7 @@ beforeAll(async () => {
   temporal = await startTemporal();
   idle = await createSessionWorld(temporal, settings('idle'));
   busy = await createSessionWorld(temporal, settings('busy'));
-}, 60_000);
+});
 
 afterAll(async () => {
   const violations = [idle, busy].flatMap(({ simulator }) => simulator.ledger.violations());

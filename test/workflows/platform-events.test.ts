@@ -1,25 +1,26 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { z } from 'zod';
 import { PLATFORM_EVENTS_ID } from '../../domain/sweep.js';
 import { figure, spread } from '../support/figures.js';
 import { replayEveryHistory } from '../support/replay.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
 import { asked, legsGone, listed, listener, memoOf, reached, settled, stopped } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
 /** Longer than this file runs: what is found out here, an event has told, or a sweep that an event stream asked for. */
 const NEVER_MS = 3_600_000;
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let world: SessionWorld;
 
 beforeAll(async () => {
   temporal = await startTemporal();
   world = await createSessionWorld(temporal, { cleaning: { intervalMs: NEVER_MS, followsEvents: true } });
   await connected();
-}, 60_000);
+});
 
 afterEach(() => world.simulator.controls.clearFaults());
 
@@ -33,17 +34,13 @@ const shift = z.object({ connectedAt: z.string().nullable(), connections: z.numb
 
 /** What the holder of the connection shows of itself in Temporal's UI, once it has one. */
 async function connected(differentlyFrom?: z.infer<typeof shift>): Promise<z.infer<typeof shift>> {
-  return until(
-    'the event stream is open',
-    async () => {
-      const { raw } = await temporal.client.workflow.getHandle(PLATFORM_EVENTS_ID).describe();
-      const data = raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]?.data;
-      if (!data) return false;
-      const shown = shift.parse(JSON.parse(Buffer.from(data).toString()));
-      return shown.connectedAt !== null && shown.connectedAt !== differentlyFrom?.connectedAt && shown;
-    },
-    30_000,
-  );
+  return until('the event stream is open', async () => {
+    const { raw } = await temporal.client.workflow.getHandle(PLATFORM_EVENTS_ID).describe();
+    const data = raw.pendingActivities?.[0]?.heartbeatDetails?.payloads?.[0]?.data;
+    if (!data) return false;
+    const shown = shift.parse(JSON.parse(Buffer.from(data).toString()));
+    return shown.connectedAt !== null && shown.connectedAt !== differentlyFrom?.connectedAt && shown;
+  });
 }
 
 describe('an event', () => {
@@ -148,7 +145,7 @@ describe('the connection', () => {
     world.simulator.controls.endInteraction({ interactionId });
     expect((await session.result()).session.endReason).toBe('interaction-ended');
     await connected(before);
-  }, 60_000);
+  });
 
   test('is opened with another token when the platform refuses the one it has', async () => {
     const before = await connected();
@@ -159,14 +156,14 @@ describe('the connection', () => {
     await listed(session);
     world.simulator.controls.endInteraction({ interactionId });
     await session.result();
-  }, 60_000);
+  });
 
   test('is taken over by another worker when its own is shut down', async () => {
     const before = await connected();
     await world.stopWorker();
     await world.startWorker();
     await connected(before);
-  }, 60_000);
+  });
 
   test('is the only one', async () => {
     const another = await temporal.client.workflow.start('platformEvents', {
@@ -179,4 +176,4 @@ describe('the connection', () => {
 
 test('every history of this file replays without a difference', async () => {
   expect(await replayEveryHistory(temporal)).toBeGreaterThan(20);
-}, 120_000);
+});

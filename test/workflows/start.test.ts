@@ -1,17 +1,18 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
 import { asked, legsGone, memoOf, reached, reportOf, stopped } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let world: SessionWorld;
 
 beforeAll(async () => {
   temporal = await startTemporal();
   world = await createSessionWorld(temporal, { confirmTimeoutSeconds: 3, timeouts: { startMs: 1_000 } });
-}, 60_000);
+});
 
 afterEach(() => {
   expect(world.simulator.ledger.violations()).toEqual([]);
@@ -223,7 +224,7 @@ test('a start whose answer is lost never makes a second leg, and the one it made
     const looks = asked(patient, interactionId, 'state');
     lostRequests(interactionId, 1);
     const session = await patient.start({ interactionId, supervisorId: 'jan' });
-    await until('the first look', () => asked(patient, interactionId, 'state') > looks, 20_000);
+    await until('the first look', () => asked(patient, interactionId, 'state') > looks);
     // Made by somebody who started after that look, and is not listed yet.
     const { monitorSessionId } = await patient.platform.startMonitor({ interactionId });
     // It is another one that the session asks for then.
@@ -244,10 +245,10 @@ test('a start whose answer is lost never makes a second leg, and the one it made
     });
     patient.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
     const session = await patient.start({ interactionId, supervisorId: 'kai' });
-    await until('two claims', () => asked(patient, interactionId, 'state') >= 3, 30_000);
+    await until('two claims', () => asked(patient, interactionId, 'state') >= 3);
     expect((await memoOf(session)).state).toBe('PENDING');
     await undecided.terminate();
-    await reached(session, 'SILENT', 15_000);
+    await reached(session, 'SILENT');
     await session.signal('stop');
     await session.result();
     expect(legsGone(patient, interactionId)).toBe(1);
@@ -258,7 +259,7 @@ test('a start whose answer is lost never makes a second leg, and the one it made
     await patient.platform.startMonitor({ interactionId });
     patient.simulator.controls.addFault({ match: { action: 'start', interactionId }, effect: lostAnswer });
     const session = await patient.start({ interactionId, supervisorId: 'luis' });
-    await reached(session, 'SILENT', 25_000);
+    await reached(session, 'SILENT');
     expect(patient.simulator.ledger.legs({ interactionId, live: true })).toHaveLength(1);
     await session.signal('stop');
     await session.result();
@@ -271,7 +272,7 @@ test('a start whose answer is lost never makes a second leg, and the one it made
     const session = await patient.start({ interactionId, supervisorId: 'ida' });
     await until('the lost start', () => asked(patient, interactionId, 'start') === 1);
     await session.signal('stop');
-    await until('ending', async () => (await memoOf(session)).ending?.reason === 'stopped', 5_000);
+    await until('ending', async () => (await memoOf(session)).ending?.reason === 'stopped', 15_000);
     expect((await session.result()).session.endReason).toBe('stopped');
     expect(legsGone(patient, interactionId)).toBe(1);
   };
@@ -328,4 +329,4 @@ test('a start whose answer is lost never makes a second leg, and the one it made
     stoppedMeanwhile(),
     manyInDoubt(),
   ]);
-}, 90_000);
+});

@@ -1,19 +1,20 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { ORPHAN_AFTER_MS } from '../../domain/reconciliation.js';
 import { INTERACTION_SWEEP_ID, SWEEP_NOW, SWEEP_SETTINGS, sweepReport } from '../../domain/sweep.js';
 import type { SweepReport } from '../../domain/sweep.js';
 import { figure } from '../support/figures.js';
 import { replayEveryHistory } from '../support/replay.js';
 import { resetToBeginning } from '../support/reset-session.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionHandle, SessionWorld } from '../support/session-world.js';
 import { asked, channelOf, legsGone, listener, memoOf, reached, settled, stopped } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
 const INTERVAL_MS = 500;
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 /** No event reaches anybody here: what is found out is found out by the sweep. */
 let world: SessionWorld;
 
@@ -21,7 +22,7 @@ beforeAll(async () => {
   // A history counts as long after 200 events, so that continue-as-new comes every few seconds.
   temporal = await startTemporal({ 'limit.historyCount.suggestContinueAsNew': 200 });
   world = await createSessionWorld(temporal, { cleaning: { intervalMs: INTERVAL_MS, followsEvents: false } });
-}, 60_000);
+});
 
 afterEach(() => {
   world.simulator.controls.clearFaults();
@@ -190,7 +191,7 @@ describe('a leg', () => {
     expect(world.simulator.ledger.legs({ interactionId: doubtful })).toHaveLength(1);
     await stopped(adopter);
     for (const leg of outside) world.simulator.controls.releaseOutsideLeg(leg);
-  }, 60_000);
+  });
 });
 
 describe('a session that was terminated', () => {
@@ -224,7 +225,7 @@ describe('a session that was terminated', () => {
       () => world.simulator.ledger.legs({ interactionId })[0]?.endedBy === 'stop',
       40_000,
     );
-  }, 60_000);
+  });
 });
 
 /** What somebody does to a session in Temporal; the handle of what goes on, if anything does. */
@@ -286,9 +287,9 @@ describe.each(['terminated', 'cancelled', 'reset'] as const)('a session that was
 describe('the sweep itself', () => {
   test('goes on in run after run', async () => {
     const { runId } = await sweep().describe();
-    await until('another run', async () => (await sweep().describe()).runId !== runId, 30_000);
+    await until('another run', async () => (await sweep().describe()).runId !== runId);
     await nextRounds(1);
-  }, 60_000);
+  });
 
   test('takes another interval from the workers, and does at once what it is asked to', async () => {
     await sweep().signal('settings', { intervalMs: 3_600_000 });
@@ -303,7 +304,7 @@ describe('the sweep itself', () => {
     expect((await session.result()).session.endReason).toBe('interaction-ended');
     await sweep().signal('settings', { intervalMs: INTERVAL_MS });
     await nextRounds(1);
-  }, 60_000);
+  });
 
   test('is the only one', async () => {
     const another = await temporal.client.workflow.start('interactionSweep', {
@@ -318,4 +319,4 @@ describe('the sweep itself', () => {
 test('every history of this file replays without a difference', async () => {
   await sweep().terminate();
   expect(await replayEveryHistory(temporal)).toBeGreaterThan(20);
-}, 120_000);
+});

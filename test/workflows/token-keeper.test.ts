@@ -1,18 +1,19 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { z } from 'zod';
 import { TOKEN_KEEPER, tokenHealth, tokenKeeperId } from '../../domain/token-keeper.js';
 import { startApi } from '../api/api-world.js';
 import { replayEveryHistory } from '../support/replay.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
 /** Tokens are replaced after half of it. */
 const LIFETIME_SECONDS = 4;
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 let world: SessionWorld;
 /** Its worker never takes up what it is asked. */
 let keeperOfTheKilled: WorkflowHandle;
@@ -30,7 +31,7 @@ beforeAll(async () => {
     taskQueue: world.taskQueue,
     args: [{ workerId }],
   });
-}, 60_000);
+});
 
 afterEach(() => world.simulator.controls.clearFaults());
 
@@ -56,17 +57,13 @@ test('a token is replaced before it expires, for as long as its worker lives, an
   const seen = new Set<string | null>();
   const before = tokenRequests();
   const sinceMs = performance.now();
-  await until(
-    'some have come and gone',
-    async () => {
-      const { expiresAt, refreshedAt, failures, trouble } = await health();
-      expect({ failures, trouble }).toEqual({ failures: 0, trouble: null });
-      expect(Date.parse(expiresAt ?? '') - Date.now()).toBeGreaterThan(-LIFETIME_SECONDS * 1_000);
-      seen.add(refreshedAt);
-      return seen.size >= 3;
-    },
-    30_000,
-  );
+  await until('some have come and gone', async () => {
+    const { expiresAt, refreshedAt, failures, trouble } = await health();
+    expect({ failures, trouble }).toEqual({ failures: 0, trouble: null });
+    expect(Date.parse(expiresAt ?? '') - Date.now()).toBeGreaterThan(-LIFETIME_SECONDS * 1_000);
+    seen.add(refreshedAt);
+    return seen.size >= 3;
+  });
   const lifetimes = (performance.now() - sinceMs) / (LIFETIME_SECONDS * 1_000);
   const asked = tokenRequests() - before;
   expect(asked).toBeGreaterThanOrEqual(2);
@@ -95,12 +92,12 @@ test('how it is, is shown in Temporal and by the API, also that it could not be 
   const { memo } = await keeper().describe();
   expect(memo?.['token']).toMatchObject({ trouble: trouble.trouble });
   const before = tokenRequests();
-  await until('the old one is over', async () => (await health()).expiresAt === null, 25_000);
+  await until('the old one is over', async () => (await health()).expiresAt === null);
   // Not a storm.
   expect(tokenRequests() - before).toBeLessThan(15);
   world.simulator.controls.clearFaults();
-  await until('all is well again', async () => (await shown())[0]?.failures === 0, 25_000);
-}, 90_000);
+  await until('all is well again', async () => (await shown())[0]?.failures === 0);
+});
 
 test('a keeper ends with its worker, however that ended, and another worker has its own', async () => {
   await world.stopWorker();
@@ -108,7 +105,7 @@ test('a keeper ends with its worker, however that ended, and another worker has 
   expect(await keeper(1).result()).toBeUndefined();
   expect((await keeper(2).describe()).status.name).toBe('RUNNING');
   expect(await keeperOfTheKilled.result()).toBeUndefined();
-}, 60_000);
+});
 
 test('a keeper under another id than its worker’s, or of none, is refused', async () => {
   const start = (workflowId: string, input: unknown) =>

@@ -1,18 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { webhookKey, webhookSignature } from '../../simulator/webhook-signature.js';
 import { startApi } from '../api/api-world.js';
 import type { RunningApi } from '../api/api-world.js';
 import { figure, spread } from '../support/figures.js';
-import { createSessionWorld, startTemporal } from '../support/session-world.js';
+import { createSessionWorld } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
 import { legsGone, listed, listener, memoOf, stopped } from '../support/sessions.js';
+import { startTemporal } from '../support/temporal.js';
+import type { TestTemporal } from '../support/temporal.js';
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
 const PREVIOUS = 'whsec_cHJldmlvdXMtc2VjcmV0LW9mLXRoaXMtdGVzdA==';
 
-let temporal: TestWorkflowEnvironment;
+let temporal: TestTemporal;
 /** Nobody sweeps here, and nobody listens to the event stream: only the webhook tells. */
 let world: SessionWorld;
 let api: RunningApi;
@@ -22,7 +23,7 @@ beforeAll(async () => {
   world = await createSessionWorld(temporal);
   api = await startApi(temporal.client, { taskQueue: world.taskQueue, webhookSecrets: `${SECRET} ${PREVIOUS}` });
   world.simulator.controls.setWebhook({ url: `${api.url}/v1/webhooks/platform`, secret: SECRET });
-}, 60_000);
+});
 
 afterAll(async () => {
   await api[Symbol.asyncDispose]();
