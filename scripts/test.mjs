@@ -10,41 +10,39 @@ import { ROOT, withLock } from './bootstrap/project.mjs';
 
 /** All steps together; a hung step must not hang whoever waits for the answer. */
 const LIMIT_MS = 9.5 * 60_000;
-const RESULTS = join(ROOT, '.cache', 'jest-results.json');
 /** Each runs the whole product, four processes and their database: two at a time are more than 2 cores can bear. */
 const WHOLE_PRODUCT = ['test/e2e/', 'test/faults/kills'];
+/** Need no Temporal, and fit in beside a whole product, which waits a third of its time. */
+const LIGHT = ['test/domain/', 'test/lint/', 'test/platform/', 'test/scripts/', 'test/simulator/', 'test/readme'];
 const IN_CI = process.env.CI === 'true';
 
 const bin = (path) => join(ROOT, 'node_modules', path);
 const PRETTIER = [bin('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.'];
 const ESLINT = [bin('eslint/bin/eslint.js'), '.', '--max-warnings', '0'];
 const TSC = [bin('typescript/bin/tsc'), '-p', 'tsconfig.json'];
-const JEST = [
-  ...['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', bin('jest/bin/jest.js')],
-  ...['--json', `--outputFile=${RESULTS}`],
-];
+const JEST = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', bin('jest/bin/jest.js'), '--json'];
 
 const deadline = performance.now() + LIMIT_MS;
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const problems = [];
 
-await Promise.all([
-  step('lint', () => node(ESLINT)),
-  step('format', () => node(PRETTIER)),
-  step('types', () => node(TSC)),
-  step('build', async () => {
-    await withLock(() => build());
-    // Bundling takes each suite some seconds of work.
-    process.env.EARSHOT_WORKFLOW_BUNDLE = WORKFLOW_BUNDLE;
-    return true;
-  }),
-]);
+const checks = [step('lint', () => node(ESLINT)), step('format', () => node(PRETTIER)), step('types', () => node(TSC))];
+await step('build', async () => {
+  await withLock(() => build());
+  // Bundling takes each suite some seconds of work.
+  process.env.EARSHOT_WORKFLOW_BUNDLE = WORKFLOW_BUNDLE;
+  return true;
+});
 const asked = process.argv.slice(2);
 if (asked.length > 0) await jestStep('tests', asked);
 else {
-  await jestStep('tests', ['--testPathIgnorePatterns', ...WHOLE_PRODUCT]);
-  await jestStep('whole product', ['--maxWorkers=1', ...WHOLE_PRODUCT]);
+  await jestStep('tests', ['--testPathIgnorePatterns', ...WHOLE_PRODUCT, ...LIGHT]);
+  await Promise.all([
+    jestStep('whole product', ['--maxWorkers=1', ...WHOLE_PRODUCT]),
+    jestStep('light tests', ['--maxWorkers=1', ...LIGHT]),
+  ]);
 }
+await Promise.all(checks);
 
 for (const problem of problems) print(problem);
 print('');
@@ -65,17 +63,18 @@ async function step(name, work) {
 
 async function jestStep(name, args) {
   const started = performance.now();
+  const file = join(ROOT, '.cache', `jest-results-${name.replaceAll(' ', '-')}.json`);
   mkdirSync(join(ROOT, '.cache'), { recursive: true });
-  rmSync(RESULTS, { force: true });
-  const exitedWell = await node([...JEST, ...args], { stdout: 'ignore' });
-  const results = readResults();
+  rmSync(file, { force: true });
+  const exitedWell = await node([...JEST, `--outputFile=${file}`, ...args], { stdout: 'ignore' });
+  const results = readResults(file);
   if (results === undefined) {
     counts.failed += 1;
     problems.push(`FAILED ${name}: jest ended without results, see above`);
     return report(name, false, started);
   }
   const failedBefore = counts.failed;
-  for (const file of results.testResults) countFile(file);
+  for (const suite of results.testResults) countFile(suite);
   if (!exitedWell && counts.failed === failedBefore) {
     counts.failed += 1;
     problems.push(`FAILED ${name}: jest failed though no test did, see above`);
@@ -108,9 +107,9 @@ function countFile({ name, message, assertionResults }) {
   }
 }
 
-function readResults() {
+function readResults(file) {
   try {
-    return JSON.parse(readFileSync(RESULTS, 'utf8'));
+    return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
     return undefined;
   }
