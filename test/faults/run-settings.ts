@@ -9,12 +9,12 @@ import { z } from 'zod';
  * failure prints them: play those again; `EARSHOT_FAULT_TIMELINE=on`: tell all that happened on the call that failed.
  */
 const settings = z.object({
-  EARSHOT_FAULT_RUNS: z.coerce.number().int().positive().default(6),
-  EARSHOT_FAULT_STARTS: z.coerce.number().int().positive().default(40),
-  EARSHOT_FAULT_ENDS: z.coerce.number().int().positive().default(40),
+  EARSHOT_FAULT_RUNS: z.coerce.number().int().positive().default(4),
+  EARSHOT_FAULT_STARTS: z.coerce.number().int().positive().default(20),
+  EARSHOT_FAULT_ENDS: z.coerce.number().int().positive().default(20),
   EARSHOT_FAULT_KILLS: z.coerce.number().int().positive().default(3),
-  EARSHOT_FAULT_SESSIONS: z.coerce.number().int().positive().default(12),
-  EARSHOT_FAULT_BURST: z.coerce.number().int().positive().default(40),
+  EARSHOT_FAULT_SESSIONS: z.coerce.number().int().positive().default(8),
+  EARSHOT_FAULT_BURST: z.coerce.number().int().positive().default(20),
   EARSHOT_FAULT_TOKEN_SECONDS: z.coerce.number().int().positive().default(5),
   EARSHOT_FAULT_OUTAGE_SECONDS: z.coerce.number().int().positive().default(6),
   EARSHOT_FAULT_AT_ONCE: z.coerce.number().int().positive().default(6),
