@@ -2,7 +2,10 @@
  * Jest's order of suites: the long ones first, so that none is left over at the end with every other worker idle. A fresh
  * clone knows no durations, and the size of a file says little: these wait for the time that passes.
  */
-const SLOW = ['test/faults/', 'test/workflows/reset', 'test/workflows/', 'test/e2e/', 'test/api/'];
+const SLOW = [
+  ...['test/faults/', 'test/workflows/sweep', 'test/workflows/many-waits', 'test/workflows/reset'],
+  ...['test/workflows/', 'test/e2e/', 'test/api/'],
+];
 
 export default class SlowFirst {
   sort(tests) {
