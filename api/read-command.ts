@@ -1,17 +1,19 @@
 import { isFinal } from '../domain/commands.js';
 import type { CommandResource } from '../domain/commands.js';
+import { parseSessionWorkflowId } from '../domain/identifiers.js';
 import type { SessionReport } from '../domain/workflow-contract.js';
 import { Problem } from './problem.js';
 import { contextOf } from './request-context.js';
 import { noQuery, parseQuery, pathPart } from './request-input.js';
 import type { Handler } from './routes.js';
+import { sessionNotFound } from './session-reader.js';
 import type { SessionReader } from './session-reader.js';
 import { readReport } from './session-report.js';
 import type { Temporal } from './temporal-client.js';
 
 /**
- * `GET /v1/sessions/{sessionId}/commands/{commandId}`: a look and a query; one more round trip while it has no outcome,
- * three where the session has ended without giving it one.
+ * `GET /v1/sessions/{sessionId}/commands/{commandId}`: one round trip for the latest commands of a session; a look and a
+ * query more for the others, and up to three where they have no outcome.
  */
 export function getCommand(temporal: Temporal, reader: SessionReader): Handler {
   return async (request, response) => {
@@ -37,10 +39,36 @@ export function getHistory(temporal: Temporal, reader: SessionReader): Handler {
 }
 
 /**
- * A command of the session that is or was last under the id.
+ * A command of the session that is or was last under the id: as the session mirrors it, which takes one round trip and
+ * no worker, or as only the session itself knows it.
  * @throws {Problem} `session.not.found`, `command.not.found`, `workers.unavailable`
  */
 export async function readCommand(
+  temporal: Temporal,
+  reader: SessionReader,
+  { sessionId, commandId }: { readonly sessionId: string; readonly commandId: string },
+  limitMs?: number,
+): Promise<CommandResource> {
+  const mirrored = async (): Promise<CommandResource | undefined> => {
+    const current = await reader.current(sessionId, limitMs);
+    const command = current?.commands.find((known) => known.commandId === commandId);
+    return command === undefined || current?.open === true || isFinal(command.status) ? command : cutShort(command);
+  };
+  if (parseSessionWorkflowId(sessionId) === undefined) throw sessionNotFound(sessionId);
+  const shown = await mirrored();
+  if (shown !== undefined) return shown;
+  try {
+    return await askedFor(temporal, reader, { sessionId, commandId }, limitMs);
+  } catch (error) {
+    // A session that never rested, and perhaps has come to this command meanwhile.
+    const late = error instanceof Problem && error.code === 'workers.unavailable' ? await mirrored() : undefined;
+    if (late !== undefined) return late;
+    throw error;
+  }
+}
+
+/** Of the session itself. */
+async function askedFor(
   temporal: Temporal,
   reader: SessionReader,
   { sessionId, commandId }: { readonly sessionId: string; readonly commandId: string },

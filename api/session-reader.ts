@@ -1,15 +1,18 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowContinuedAsNewError, WorkflowNotFoundError } from '@temporalio/client';
 import { isOpen } from '../directory/running-sessions.js';
+import type { CommandResource } from '../domain/commands.js';
 import { parseSessionWorkflowId } from '../domain/identifiers.js';
 import type { SessionSnapshot } from '../domain/session.js';
 import { Problem } from './problem.js';
-import { sessionOf } from './session-view.js';
+import { commandsOf, sessionOf } from './session-view.js';
 import type { Temporal } from './temporal-client.js';
 
 /** A session, and the workflow run that carries it now. */
 export interface ReadSession {
   readonly session: SessionSnapshot;
+  /** Its latest commands that are in line or have their outcome. */
+  readonly commands: readonly CommandResource[];
   /** The last run of the session's chain. */
   readonly lastRunId: string;
   readonly open: boolean;
@@ -105,5 +108,5 @@ function firstRunOf({ raw, runId }: WorkflowExecutionDescription): string {
 
 function asSession(execution: WorkflowExecutionDescription): ReadSession | undefined {
   const session = sessionOf({ ...execution, firstRunId: firstRunOf(execution) });
-  return session && { session, lastRunId: execution.runId, open: isOpen(execution) };
+  return session && { session, commands: commandsOf(execution), lastRunId: execution.runId, open: isOpen(execution) };
 }

@@ -1,10 +1,11 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { isOpen } from '../directory/running-sessions.js';
 import { parseSessionWorkflowId } from '../domain/identifiers.js';
+import type { CommandResource } from '../domain/commands.js';
 import { newSessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
 import type { SessionResource, SessionSnapshot } from '../domain/session.js';
-import { MONITORING_SESSION, SESSION_MEMO } from '../domain/workflow-contract.js';
+import { COMMANDS_MEMO, commandsMemo, MONITORING_SESSION, SESSION_MEMO } from '../domain/workflow-contract.js';
 
 /** What is needed of a workflow execution to show the session that it is. */
 export type SessionExecution = Pick<
@@ -47,6 +48,11 @@ export function sessionOf(execution: SessionExecution): SessionSnapshot | undefi
     endedAt: (closeTime ?? startTime).toISOString(),
     endReason: 'terminated',
   };
+}
+
+/** The commands that a session mirrors beside itself. */
+export function commandsOf({ memo }: Pick<SessionExecution, 'memo'>): readonly CommandResource[] {
+  return commandsMemo.safeParse(memo?.[COMMANDS_MEMO]).data ?? [];
 }
 
 /** The session as REST answers it. */

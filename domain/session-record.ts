@@ -98,6 +98,9 @@ export interface SessionRecord {
  */
 export const COMMANDS_KEPT = 500;
 
+/** How many of them the memo mirrors: about 1 KB, with each change of the session. */
+const COMMANDS_SHOWN = 10;
+
 /**
  * How much of the audit trail is kept, the newest, in bytes as reckoned by {@link weightOf}: with the commands it has to
  * fit into one payload of Temporal (2 MB), as an answer to a query and as the input of a successor.
@@ -402,6 +405,11 @@ function statusAtAcceptance(session: SessionSnapshot, action: CommandAction): Ou
   if (action !== 'stop')
     return { status: 'cancelled', reason: session.endReason ?? session.ending?.reason ?? 'stopped' };
   return { status: session.state === 'TERMINATED' ? 'applied' : 'accepted' };
+}
+
+/** The latest commands that are in line or have their outcome: what a memo has room for. */
+export function latestCommands({ commands }: SessionRecord): CommandResource[] {
+  return commands.filter(({ status }) => status !== 'accepted').slice(-COMMANDS_SHOWN);
 }
 
 /** Drops the oldest commands that have their outcome until {@link COMMANDS_KEPT} are left; an open one is never lost. */

@@ -31,6 +31,13 @@ export const AWAIT_COMMAND_UPDATE = 'awaitCommand';
 export const SESSION_MEMO = 'session';
 
 /**
+ * The memo field that mirrors the session's latest commands that are in line or have their outcome, so that reading one
+ * takes no worker and no query ({@link commandsMemo}).
+ */
+export const COMMANDS_MEMO = 'commands';
+export const commandsMemo = z.array(commandResource);
+
+/**
  * The memo field that tells how far the one `start` has come. A session that looks for its leg after a lost answer reads
  * it of its neighbours, so that no two adopt the same leg (docs/decisions/0004-lost-start.md).
  */

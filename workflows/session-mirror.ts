@@ -1,9 +1,11 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { SearchAttributePair } from '@temporalio/common';
 import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import type { CommandResource } from '../domain/commands.js';
+import { latestCommands } from '../domain/session-record.js';
 import type { SessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
-import { SESSION_MEMO, START_MEMO, startProgress } from '../domain/workflow-contract.js';
+import { COMMANDS_MEMO, commandsMemo, SESSION_MEMO, START_MEMO, startProgress } from '../domain/workflow-contract.js';
 import type { StartProgress } from '../domain/workflow-contract.js';
 import { describeSession } from './session-details.js';
 
@@ -19,8 +21,7 @@ const MONITOR_SESSION_ID = defineSearchAttributeKey('MonitorSessionId', SearchAt
  */
 export class SessionMirror {
   readonly #shown = new Map<string, string | undefined>();
-  #version: number | undefined;
-  #start: StartProgress | undefined;
+  #memo: string | undefined;
 
   constructor() {
     // What the starter or the run before this one wrote.
@@ -28,21 +29,24 @@ export class SessionMirror {
     for (const key of [INTERACTION_ID, SUPERVISOR_ID, SESSION_STATE, MONITOR_SESSION_ID]) {
       this.#shown.set(key.name, typedSearchAttributes.get(key));
     }
-    this.#start = startProgress.safeParse(memo?.[START_MEMO]).data;
-    this.#version = sessionSnapshot.safeParse(memo?.[SESSION_MEMO]).data?.version;
+    this.#memo = essence(
+      sessionSnapshot.safeParse(memo?.[SESSION_MEMO]).data?.version,
+      startProgress.safeParse(memo?.[START_MEMO]).data,
+      commandsMemo.safeParse(memo?.[COMMANDS_MEMO]).data ?? [],
+    );
   }
 
   /** The memo of a session; a successor needs it too, or it would start with the memo that its first run was given. */
   static memo(record: SessionRecord, start: StartProgress): Record<string, unknown> {
-    return { [SESSION_MEMO]: record.session, [START_MEMO]: start };
+    return { [SESSION_MEMO]: record.session, [START_MEMO]: start, [COMMANDS_MEMO]: latestCommands(record) };
   }
 
   show(record: SessionRecord, start: StartProgress): void {
     const { session } = record;
-    if (this.#version !== session.version || this.#start !== start) {
+    const memo = essence(session.version, start, latestCommands(record));
+    if (this.#memo !== memo) {
       upsertMemo(SessionMirror.memo(record, start));
-      this.#version = session.version;
-      this.#start = start;
+      this.#memo = memo;
     }
 
     const changes: SearchAttributePair[] = [];
@@ -59,4 +63,9 @@ export class SessionMirror {
 
     setCurrentDetails(describeSession(record));
   }
+}
+
+/** What makes one memo differ from another. */
+function essence(version: number | undefined, start: StartProgress | undefined, commands: CommandResource[]): string {
+  return JSON.stringify([version, start, commands]);
 }

@@ -275,3 +275,23 @@ test('two supervisors take turns over REST', async () => {
   expect((await back).body).toEqual({ commandId: 'b-2', action: 'barge', status: 'cancelled', reason: 'silent' });
   for (const path of [anna, ben]) await send(path, 'stop', 10);
 });
+
+test('what came of a command is answered without the session, and so while no worker runs', async () => {
+  await using world = await createSessionWorld(temporal, { simulator: { seed: 'mirrored' } });
+  await using own = await startApi(temporal.client, { taskQueue: world.taskQueue, callLimitMs: 1_000 });
+  const input = { interactionId: world.interaction(), supervisorId: 'dora' };
+  await own.post('/v1/sessions', input, { Prefer: 'wait=30' });
+  const path = `/v1/sessions/${encodeURIComponent(sessionWorkflowId(input.interactionId, 'dora'))}/commands`;
+  for (let n = 1; n <= 11; n += 1) {
+    await own.post(path, { action: n % 2 === 0 ? 'silent' : 'barge' }, { 'Idempotency-Key': `c${n}` });
+    await until(`c${n} is applied`, async () => (await own.get(`${path}/c${n}`)).body['status'] === 'applied');
+  }
+  await world.stopWorker();
+  expect(await own.get(`${path}/c11`)).toMatchObject({ status: 200, body: { action: 'barge', status: 'applied' } });
+  // Ten are mirrored; of an older one the session alone knows.
+  expect(await own.get(`${path}/c2`)).toMatchObject({ status: 200, body: { action: 'silent', status: 'applied' } });
+  expect(await own.get(`${path}/c1`)).toMatchObject({ status: 503, body: { code: 'workers.unavailable' } });
+  await world.startWorker();
+  await until('the session itself', async () => (await own.get(`${path}/c1`)).status === 200);
+  await own.post(path, { action: 'stop' }, { Prefer: 'wait=30' });
+});

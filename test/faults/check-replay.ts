@@ -1,8 +1,6 @@
-import { writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
 import type { WorkerOptions } from '@temporalio/worker';
+import { keptHistory } from '../support/replay.js';
 import type { History } from './chains.js';
 import type { Evidence } from './evidence.js';
 
@@ -28,7 +26,9 @@ export async function replayFaults(
   )) {
     if (error === undefined) continue;
     // A run that was reset and its successor are told apart by nothing but their length.
-    const files = histories.filter((one) => runOf(one.history) === runId).map(({ history }) => kept(runId, history));
+    const files = histories
+      .filter((one) => runOf(one.history) === runId)
+      .map(({ history }) => keptHistory(runId, history));
     faults.push(`${workflowId} (${runId}) cannot be replayed: ${error.message}\nits history: ${files.join(' or ')}`);
   }
   return faults;
@@ -36,11 +36,4 @@ export async function replayFaults(
 
 function runOf({ events }: History): string | undefined {
   return events?.[0]?.workflowExecutionStartedEventAttributes?.originalExecutionRunId ?? undefined;
-}
-
-/** In a file that outlives the server of the test. */
-function kept(runId: string, { events }: History): string {
-  const file = join(tmpdir(), `earshot-history-${runId}-${events?.length ?? 0}.json`);
-  writeFileSync(file, JSON.stringify(events, null, 1));
-  return file;
 }

@@ -23,13 +23,13 @@ import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
 let temporal: TestTemporal;
-/** A wait is 2 s here, and a mutex ends the moment it is idle. */
+/** A wait is 5 s here, and a mutex ends the moment it is idle. */
 let world: SessionWorld;
 
 beforeAll(async () => {
   // A history counts as long after 60 events, so that continue-as-new comes after a few turns.
   temporal = await startTemporal({ 'limit.historyCount.suggestContinueAsNew': 60 });
-  world = await createSessionWorld(temporal, { bargeWaitSeconds: 2, channelIdleMs: 0 });
+  world = await createSessionWorld(temporal, { bargeWaitSeconds: 5, channelIdleMs: 0 });
 });
 
 afterAll(async () => {
@@ -254,7 +254,7 @@ describe('the traps of a lock in a workflow', () => {
 
 test('a mutex that ends the moment it is idle loses no request: the next one starts another, with higher fences', async () => {
   // So long a wait that one which ends is a lost request, and not a slow machine.
-  await using patient = await createSessionWorld(temporal, { bargeWaitSeconds: 20, channelIdleMs: 0 });
+  await using patient = await createSessionWorld(temporal, { bargeWaitSeconds: 60, channelIdleMs: 0 });
   const interactionId = patient.interaction();
   const supervisors = [await listener(patient, interactionId, 'anna'), await listener(patient, interactionId, 'ben')];
   const turns = 12;

@@ -46,7 +46,7 @@ test('a session of many commands continues as new, and nobody can tell', async (
   // The successor starts with what lists showed last, not with what its first run was given.
   const { events } = await session.fetchHistory();
   const memo = events?.[0]?.workflowExecutionStartedEventAttributes?.memo?.fields;
-  expect(Object.keys(memo ?? {}).sort()).toEqual(['session', 'start']);
+  expect(Object.keys(memo ?? {}).sort()).toEqual(['commands', 'session', 'start']);
   const { session: shown, commands, history } = await reportOf(session);
   expect(shown).toMatchObject({ state: 'WHISPER', runId: before.runId, monitorSessionId: before.monitorSessionId });
   expect(shown.startedAt).toBe(before.startedAt);
