@@ -60,7 +60,7 @@ interface Told {
   /** Calls of this worker in it. */
   used: number;
   /** The first call of the window got no answer that says so: one goes out at a time until one does. */
-  isUnsure: boolean;
+  readonly isUnsure: boolean;
 }
 
 export interface RateBudgetOptions {
@@ -224,7 +224,6 @@ export class RateBudget {
       // An answer that was overtaken by a later one says what was left then.
       before.remaining = Math.min(before.remaining, remaining);
       before.knownAtMs = now;
-      before.isUnsure = false;
       // Rounded up, most likely: the earliest is the truest.
       before.resetsAtMs = Math.min(before.resetsAtMs, resetsAtMs);
       return;
@@ -294,7 +293,11 @@ function countSince(calls: Iterable<{ readonly sentAtMs: number }>, sinceMs: num
   return count;
 }
 
-/** A call that was sent after the reset, or after it was known how few were left, found more. */
+/**
+ * A call that was sent after the reset, or after it was known how few were left, found more. Of an unsure window nothing is
+ * known, not even its end: it begins with the first answer.
+ */
 function isAnotherWindow({ sentAtMs }: Spent, remaining: number, before: Told): boolean {
+  if (before.isUnsure) return sentAtMs >= before.sinceMs;
   return sentAtMs >= before.resetsAtMs || (sentAtMs >= before.knownAtMs && remaining > before.remaining);
 }
