@@ -1,12 +1,10 @@
 import { isFinal } from '../domain/commands.js';
 import type { CommandResource } from '../domain/commands.js';
-import { parseSessionWorkflowId } from '../domain/identifiers.js';
 import type { SessionReport } from '../domain/workflow-contract.js';
 import { Problem } from './problem.js';
 import { contextOf } from './request-context.js';
 import { noQuery, parseQuery, pathPart } from './request-input.js';
 import type { Handler } from './routes.js';
-import { sessionNotFound } from './session-reader.js';
 import type { SessionReader } from './session-reader.js';
 import { readReport } from './session-report.js';
 import type { Temporal } from './temporal-client.js';
@@ -49,22 +47,29 @@ export async function readCommand(
   { sessionId, commandId }: { readonly sessionId: string; readonly commandId: string },
   limitMs?: number,
 ): Promise<CommandResource> {
-  const mirrored = async (): Promise<CommandResource | undefined> => {
-    const current = await reader.current(sessionId, limitMs);
-    const command = current?.commands.find((known) => known.commandId === commandId);
-    return command === undefined || current?.open === true || isFinal(command.status) ? command : cutShort(command);
-  };
-  if (parseSessionWorkflowId(sessionId) === undefined) throw sessionNotFound(sessionId);
-  const shown = await mirrored();
+  const shown = await mirrored(reader, sessionId, commandId, limitMs);
   if (shown !== undefined) return shown;
   try {
     return await askedFor(temporal, reader, { sessionId, commandId }, limitMs);
   } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'workers.unavailable') throw error;
     // A session that never rested, and perhaps has come to this command meanwhile.
-    const late = error instanceof Problem && error.code === 'workers.unavailable' ? await mirrored() : undefined;
-    if (late !== undefined) return late;
-    throw error;
+    const late = await mirrored(reader, sessionId, commandId, limitMs);
+    if (late === undefined) throw error;
+    return late;
   }
+}
+
+/** As the session's memo shows it, if it does. @throws {Problem} `session.not.found` */
+async function mirrored(
+  reader: SessionReader,
+  sessionId: string,
+  commandId: string,
+  limitMs?: number,
+): Promise<CommandResource | undefined> {
+  const { commands, open } = await reader.read(sessionId, undefined, limitMs);
+  const command = commands.find((known) => known.commandId === commandId);
+  return command === undefined || open || isFinal(command.status) ? command : cutShort(command);
 }
 
 /** Of the session itself. */

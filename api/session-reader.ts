@@ -43,16 +43,16 @@ export class SessionReader {
    * session, two or more for an older one.
    * @throws {Problem} `session.not.found`
    */
-  async read(sessionId: string, runId?: string): Promise<ReadSession> {
+  async read(sessionId: string, runId?: string, limitMs?: number): Promise<ReadSession> {
     // Every session's id can be taken apart; so a typing error costs Temporal nothing.
     const known = parseSessionWorkflowId(sessionId) !== undefined && (runId === undefined || isRunId(runId));
-    const found = known ? await this.#find(sessionId, runId) : undefined;
+    const found = known ? await this.#find(sessionId, runId, limitMs) : undefined;
     if (found === undefined) throw sessionNotFound(sessionId, runId);
     return found;
   }
 
-  async #find(sessionId: string, runId: string | undefined): Promise<ReadSession | undefined> {
-    const current = await this.#describe(sessionId);
+  async #find(sessionId: string, runId?: string, limitMs?: number): Promise<ReadSession | undefined> {
+    const current = await this.#describe(sessionId, undefined, limitMs);
     if (current === undefined) return undefined;
     if (runId === undefined || firstRunOf(current) === runId) return asSession(current);
 
