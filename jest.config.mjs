@@ -1,7 +1,8 @@
 /**
  * ESM throughout: TypeScript is stripped by swc (types are checked by `tsc`), `./x.js` specifiers find `./x.ts`.
- * Suites wait more than they work: four of them, with a Temporal server each, keep 2 cores busy. Hence the generous limit,
- * above that of `until`, which says what was waited for.
+ * Suites wait more than they work: three of them, with a Temporal server each, keep 2 cores busy; with a fourth the servers of a
+ * slow machine fell so far behind that sessions were not taken up for minutes. Hence the generous limit too, above that of
+ * `until`, which says what was waited for.
  */
 export default {
   testEnvironment: 'node',
@@ -18,5 +19,5 @@ export default {
   cacheDirectory: '<rootDir>/.cache/jest',
   testTimeout: 120_000,
   testSequencer: '<rootDir>/test/support/slow-first.mjs',
-  maxWorkers: 4,
+  maxWorkers: 3,
 };

@@ -23,7 +23,7 @@ import { until } from '../support/until.js';
 let temporal: TestTemporal;
 let world: SessionWorld;
 
-const WAIT_SECONDS = 10;
+const WAIT_SECONDS = 15;
 
 beforeAll(async () => {
   temporal = await startTemporal();
