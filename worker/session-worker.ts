@@ -23,6 +23,8 @@ export interface SessionWorkerOptions {
   readonly workflowSettings: WorkflowSettings;
   /** How long the mutex of a channel outlives its last use, ms. @default a minute */
   readonly channelIdleMs?: number;
+  /** How many activities of sessions and sweep run at a time. @default the SDK's own, 100 */
+  readonly activitySlots?: number;
   /** The token that a `tokenKeeper` looks after, and the id that tells this process from all others. @default none */
   readonly token?: { readonly workerId: string; readonly keep: () => Promise<TokenReport> };
   /** Listens to the platform's event stream, if it is this worker's turn. @default false */
@@ -81,7 +83,7 @@ export interface SessionWorker {
 export async function createSessionWorker(options: SessionWorkerOptions): Promise<SessionWorker> {
   const { connection, namespace, taskQueue, platform, workflowSettings } = options;
   const { announce = () => undefined, onTrouble = () => undefined, channelIdleMs, followsEvents = false } = options;
-  const { token } = options;
+  const { token, activitySlots } = options;
   const router = new EventRouter(new Client({ connection, namespace }), onTrouble);
   const sinks: InjectedSinks<SessionSinks> = {
     sessions: {
@@ -103,6 +105,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     sinks,
     stickyQueueScheduleToStartTimeout: STICKY_FOR,
     workflowFailureErrorTypes: FAILURES_OF_WORKFLOWS,
+    ...(activitySlots === undefined ? {} : { maxConcurrentActivityTaskExecutions: activitySlots }),
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
   });
   const watch = await Worker.create({

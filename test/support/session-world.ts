@@ -40,6 +40,7 @@ export interface SessionWorldOptions {
   readonly confirmTimeoutSeconds?: number;
   readonly bargeWaitSeconds?: number;
   readonly channelIdleMs?: number;
+  readonly activitySlots?: number;
   readonly timeouts?: HttpPlatformOptions['timeouts'];
   /**
    * What cleans up behind sessions; one world of a server may have it. @default none
@@ -54,7 +55,14 @@ export async function createSessionWorld(
   temporal: TestTemporal,
   options: SessionWorldOptions = {},
 ): Promise<SessionWorld> {
-  const { confirmTimeoutSeconds = 60, bargeWaitSeconds = 30, channelIdleMs, timeouts, cleaning } = options;
+  const {
+    confirmTimeoutSeconds = 60,
+    bargeWaitSeconds = 30,
+    channelIdleMs,
+    activitySlots,
+    timeouts,
+    cleaning,
+  } = options;
   const { keepsTokens = false } = options;
   const simulator = await startSimulator({
     port: 0,
@@ -84,6 +92,7 @@ export async function createSessionWorld(
       platform,
       workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
       ...(channelIdleMs === undefined ? {} : { channelIdleMs }),
+      ...(activitySlots === undefined ? {} : { activitySlots }),
       announce: (announcement) => announced.push(announcement),
       followsEvents: cleaning?.followsEvents ?? false,
       workflowBundle,

@@ -13,9 +13,11 @@ import { startTemporal } from '../support/temporal.js';
 import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
-const MANY = 100;
+/** More than a worker has slots for activities: watchers that took these would leave none for a stop. */
+const MANY = 24;
+const ACTIVITY_SLOTS = 16;
 /** Who wait for the same channel. */
-const LINE = 30;
+const LINE = 20;
 /** To set so many up on a busy machine, and the whole of a test. */
 const MANY_LIMIT_MS = 60_000;
 const TEST_LIMIT_MS = 240_000;
@@ -25,7 +27,7 @@ function settings(seed: string): SessionWorldOptions {
   const rateLimit = { limit: 1_000_000, windowSeconds: 10, headers: true };
   // At once: confirming a leg that is late takes another look half a second later.
   const activationDelayMs = { min: 0, max: 0 };
-  return { bargeWaitSeconds: 600, simulator: { seed, rateLimit, activationDelayMs } };
+  return { bargeWaitSeconds: 600, activitySlots: ACTIVITY_SLOTS, simulator: { seed, rateLimit, activationDelayMs } };
 }
 
 let temporal: TestTemporal;
