@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const FIRST_PAUSE_MS = 10;
-const LONGEST_PAUSE_MS = 80;
+const LONGEST_PAUSE_MS = 500;
 
 /** A busy machine may take five times as long as an idle one, and a limit that is never reached costs nothing. */
 const LIMIT_MS = 60_000;
