@@ -3,7 +3,7 @@
  * `N passed, N failed[, N skipped]`, which counts every test and every other step as one.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { build, WORKFLOW_BUNDLE } from './bootstrap/build.mjs';
 import { ROOT, withLock } from './bootstrap/project.mjs';
@@ -31,6 +31,7 @@ await step('build', async () => {
   await withLock(() => build());
   // Bundling takes each suite some seconds of work.
   process.env.EARSHOT_WORKFLOW_BUNDLE = WORKFLOW_BUNDLE;
+  process.env.EARSHOT_SCRIPTED_BUNDLE = await bundleScriptedSession();
   return true;
 });
 const asked = process.argv.slice(2);
@@ -59,6 +60,20 @@ async function step(name, work) {
   counts[ok ? 'passed' : 'failed'] += 1;
   if (!ok) problems.push(`FAILED ${name}: see above`);
   report(name, ok, started);
+}
+
+/** What the tests of the API talk to instead of a session. */
+async function bundleScriptedSession() {
+  const { bundleWorkflowCode } = await import('@temporalio/worker');
+  const silent = () => undefined;
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(ROOT, 'test', 'api', 'scripted-session.ts'),
+    logger: { log: silent, trace: silent, debug: silent, info: silent, warn: silent, error: silent },
+  });
+  mkdirSync(join(ROOT, '.cache'), { recursive: true });
+  const file = join(ROOT, '.cache', 'scripted-session.cjs');
+  writeFileSync(file, code);
+  return file;
 }
 
 async function jestStep(name, args) {

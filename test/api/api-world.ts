@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { bundleWorkflowCode, Worker } from '@temporalio/worker';
-import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { pino } from 'pino';
 import { z } from 'zod';
 import type { InteractionPage } from '../../domain/platform-wire.js';
@@ -10,6 +9,7 @@ import type { ListInteractionsInput } from '../../domain/workflow-contract.js';
 import { drain, listen } from '../../api/http-server.js';
 import { createApi } from '../../api/server.js';
 import type { TestTemporal } from '../support/temporal.js';
+import type { WorkflowBundle } from '../support/workflow-bundle.js';
 
 export const API_KEY = 'test-key-0123456789';
 
@@ -90,7 +90,18 @@ export async function startApi(
   };
 }
 
-let bundle: Promise<WorkflowBundleWithSourceMap> | undefined;
+let bundle: Promise<WorkflowBundle> | undefined;
+
+/** As of {@link testBundle}: `npm test` has bundled it, or it is bundled here. */
+function scriptedBundle(): Promise<WorkflowBundle> {
+  const codePath = process.env['EARSHOT_SCRIPTED_BUNDLE'];
+  if (codePath !== undefined) return Promise.resolve({ codePath });
+  const silent = (): void => undefined;
+  return (bundle ??= bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('./scripted-session.ts', import.meta.url)),
+    logger: { log: silent, trace: silent, debug: silent, info: silent, warn: silent, error: silent },
+  }));
+}
 
 export type ListInteractions = (input: ListInteractionsInput) => Promise<InteractionPage>;
 
@@ -100,16 +111,11 @@ export async function startWorker(
   taskQueue: string,
   listInteractions: ListInteractions = () => Promise.resolve({ entities: [], nextCursor: null }),
 ): Promise<AsyncDisposable> {
-  const silent = (): void => undefined;
-  bundle ??= bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('./scripted-session.ts', import.meta.url)),
-    logger: { log: silent, trace: silent, debug: silent, info: silent, warn: silent, error: silent },
-  });
   const worker = await Worker.create({
     connection: temporal.nativeConnection,
     namespace: temporal.namespace,
     taskQueue,
-    workflowBundle: await bundle,
+    workflowBundle: await scriptedBundle(),
     activities: { listInteractions },
   });
   const done = worker.run();
