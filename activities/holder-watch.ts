@@ -76,7 +76,6 @@ async function runCloses({ sessionId, currentRunId }: WatchedHolder): Promise<vo
       namespace: client.options.namespace,
       execution: { workflowId: sessionId, runId: currentRunId },
       waitNewEvent: true,
-      // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the package of the enum has no ESM exports
       historyEventFilterType: CLOSE_EVENT,
     });
   } catch {

@@ -5,7 +5,7 @@ import { ESLint } from 'eslint';
 const RULE = '@typescript-eslint/no-restricted-imports';
 const eslint = new ESLint({
   ruleFilter: ({ ruleId }) => ruleId === RULE,
-  overrideConfig: { languageOptions: { parserOptions: { projectService: false } } },
+  overrideConfig: { languageOptions: { parserOptions: { project: null } } },
 });
 
 /** The messages of the import rule for one line of code, as if it stood in that file. */
