@@ -12,7 +12,7 @@ import { ROOT, withLock } from './bootstrap/project.mjs';
 const LIMIT_MS = 9.5 * 60_000;
 /** Each runs the whole product, four processes and their database: two at a time are more than 2 cores can bear. */
 const WHOLE_PRODUCT = ['test/e2e/', 'test/faults/kills'];
-/** Need no Temporal, and fit in beside a whole product, which waits a third of its time. */
+/** Need no Temporal, and fit in beside those that do, which wait half of their time. */
 const LIGHT = ['test/domain/', 'test/lint/', 'test/platform/', 'test/scripts/', 'test/simulator/', 'test/readme'];
 const IN_CI = process.env.CI === 'true';
 
@@ -37,10 +37,11 @@ await step('build', async () => {
 const asked = process.argv.slice(2);
 if (asked.length > 0) await jestStep('tests', asked);
 else {
-  await jestStep('tests', ['--testPathIgnorePatterns', ...WHOLE_PRODUCT, ...LIGHT]);
   await Promise.all([
-    jestStep('whole product', ['--maxWorkers=1', ...WHOLE_PRODUCT]),
-    jestStep('light tests', ['--maxWorkers=1', ...LIGHT]),
+    jestStep('tests', ['--testPathIgnorePatterns', ...WHOLE_PRODUCT, ...LIGHT]),
+    jestStep('whole product', ['--maxWorkers=1', ...WHOLE_PRODUCT]).then(() =>
+      jestStep('light tests', ['--maxWorkers=1', ...LIGHT]),
+    ),
   ]);
 }
 await Promise.all(checks);
