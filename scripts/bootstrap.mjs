@@ -15,7 +15,7 @@ if (running[0] < needed[0] || (running[0] === needed[0] && running[1] < needed[1
   );
   process.exit(1);
 } else {
-  import('./bootstrap/run.mjs').then(function (bootstrap) {
+  void import('./bootstrap/run.mjs').then(function (bootstrap) {
     return bootstrap.run(process.argv[2]);
   });
 }
