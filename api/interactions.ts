@@ -1,12 +1,11 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { runningSessionsOf } from '../directory/list-filter.js';
-import { interactionStatus } from '../domain/platform-wire.js';
-import type { Interaction } from '../domain/platform-wire.js';
-import type { SessionSnapshot } from '../domain/session.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { InteractionSource } from './interaction-source.js';
 import { sessionPage } from './list-sessions.js';
-import { pageLimit, parseQuery } from './request-input.js';
+import { interactionListQuery } from './operations.js';
+import type { ANSWERS } from './operations.js';
+import { parseQuery } from './request-input.js';
 import type { Handler } from './routes.js';
 import { ShortCache } from './short-cache.js';
 import type { Temporal } from './temporal-client.js';
@@ -20,20 +19,8 @@ const IDS_PER_QUERY = 100;
 /** Most sessions in one page of Temporal's lists. */
 const SESSIONS_PER_PAGE = 1_000;
 
-const interactionsQuery = z.strictObject({
-  status: interactionStatus.default('connected'),
-  limit: pageLimit,
-  cursor: z.string().min(1).max(2_048).optional(),
-});
-
-interface InteractionItem extends Interaction {
-  readonly sessions: readonly Pick<SessionSnapshot, 'sessionId' | 'supervisorId' | 'state'>[];
-}
-
-interface InteractionList {
-  readonly items: readonly InteractionItem[];
-  readonly nextCursor: string | null;
-}
+type InteractionList = z.infer<typeof ANSWERS.InteractionList>;
+type InteractionSessions = InteractionList['items'][number]['sessions'];
 
 /** `GET /v1/interactions`: one activity and one list of Temporal's a second, however many ask. */
 export function listInteractions(temporal: Temporal): Handler {
@@ -41,7 +28,7 @@ export function listInteractions(temporal: Temporal): Handler {
   const cache = new ShortCache<InteractionList>(CACHE_MS);
 
   return async (request, response) => {
-    const { status, limit, cursor } = parseQuery(interactionsQuery, request);
+    const { status, limit, cursor } = parseQuery(interactionListQuery, request);
     const list = `interactions ${status}`;
     const from = cursor === undefined ? undefined : new TextDecoder().decode(decodeCursor(list, cursor));
     const load = async (): Promise<InteractionList> => {
@@ -63,8 +50,8 @@ export function listInteractions(temporal: Temporal): Handler {
 async function runningSessions(
   temporal: Temporal,
   interactionIds: readonly string[],
-): Promise<Map<string, InteractionItem['sessions'][number][]>> {
-  const found = new Map<string, InteractionItem['sessions'][number][]>();
+): Promise<Map<string, InteractionSessions>> {
+  const found = new Map<string, InteractionSessions>();
   for (let from = 0; from < interactionIds.length; from += IDS_PER_QUERY) {
     const query = runningSessionsOf(interactionIds.slice(from, from + IDS_PER_QUERY));
     let token: Uint8Array | undefined;

@@ -1,11 +1,9 @@
 import { executionInfoFromRaw } from '@temporalio/client/lib/helpers.js';
-import { z } from 'zod';
-import { externalId } from '../domain/identifiers.js';
-import { sessionState } from '../domain/session.js';
 import type { SessionSnapshot } from '../domain/session.js';
 import { badCursor, decodeCursor, encodeCursor } from './cursor.js';
+import { sessionListQuery, sessionRunQuery } from './operations.js';
 import { contextOf } from './request-context.js';
-import { pageLimit, parseQuery, pathPart } from './request-input.js';
+import { parseQuery, pathPart } from './request-input.js';
 import type { Handler } from './routes.js';
 import type { SessionReader } from './session-reader.js';
 import { sessionOf, toResource } from './session-view.js';
@@ -13,18 +11,10 @@ import type { Temporal } from './temporal-client.js';
 import { GRPC, grpcFailure } from './temporal-problem.js';
 import { sessionQuery } from './visibility-query.js';
 
-const listQuery = z.strictObject({
-  interactionId: externalId.optional(),
-  supervisorId: externalId.optional(),
-  state: sessionState.optional(),
-  limit: pageLimit,
-  cursor: z.string().min(1).max(1_024).optional(),
-});
-
 /** `GET /v1/sessions`: one round trip, which lags up to 2 s behind. */
 export function listSessions(temporal: Temporal): Handler {
   return async (request, response) => {
-    const { limit, cursor, ...filter } = parseQuery(listQuery, request);
+    const { limit, cursor, ...filter } = parseQuery(sessionListQuery, request);
     if (filter.interactionId !== undefined) contextOf(request).interactionId = filter.interactionId;
     const query = sessionQuery(filter);
     const token = cursor === undefined ? undefined : decodeCursor(query, cursor);
@@ -38,16 +28,31 @@ export function listSessions(temporal: Temporal): Handler {
 
 /** `GET /v1/sessions/{sessionId}`: one round trip; more only for a session that another has superseded. */
 export function getSession(reader: SessionReader): Handler {
-  const getQuery = z.strictObject({ runId: z.string().min(1).max(64).optional() });
   return async (request, response) => {
-    const { runId } = parseQuery(getQuery, request);
+    const { runId } = parseQuery(sessionRunQuery, request);
     const sessionId = pathPart(request, 'sessionId');
     const context = contextOf(request);
     context.sessionId = sessionId;
     const { session } = await reader.read(sessionId, runId);
     context.interactionId = session.interactionId;
-    response.json(toResource(session));
+    const etag = etagOf(session);
+    response.set('ETag', etag);
+    if (isKnown(etag, request.get('if-none-match'))) response.status(304).end();
+    else response.json(toResource(session));
   };
+}
+
+/** Weak: `serverNow` differs each time. */
+function etagOf({ runId, version }: SessionSnapshot): string {
+  return `W/"${runId}.${version}"`;
+}
+
+/**
+ * Whether `If-None-Match` names the tag (RFC 9110, 13.1.2). Not Express's own: with that a `fetch` is never answered 304,
+ * because it adds `Cache-Control: no-cache`, which is meant for caches.
+ */
+function isKnown(etag: string, ifNoneMatch = ''): boolean {
+  return ifNoneMatch.split(',').some((known) => known.trim() === '*' || known.trim() === etag);
 }
 
 interface SessionPage {

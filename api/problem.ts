@@ -1,14 +1,17 @@
+import { z } from 'zod';
 import type { FieldFault } from '../domain/input-faults.js';
+import { PROBLEM_CODES } from '../domain/errors.js';
 import type { ProblemCode } from '../domain/errors.js';
 
-interface ProblemKind {
+export interface ProblemKind {
   readonly status: number;
   readonly title: string;
   /** Seconds after which a repeat makes sense. */
   readonly retryAfter?: number;
 }
 
-const KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
+/** Every problem that is answered, by its code. */
+export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'invalid.request': { status: 400, title: 'The request is not valid' },
   'authentication.required': { status: 401, title: 'A valid bearer key is required' },
   'webhook.signature.invalid': { status: 401, title: 'The event is not signed as it should be' },
@@ -16,6 +19,7 @@ const KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'session.not.found': { status: 404, title: 'There is no such session' },
   'command.not.found': { status: 404, title: 'The session knows no such command' },
   'method.not.allowed': { status: 405, title: 'This address does not take that method' },
+  'not.acceptable': { status: 406, title: 'The answer is in none of the formats asked for' },
   'session.ended': { status: 409, title: 'The session has ended' },
   'session.ending': { status: 409, title: 'The previous session is still ending', retryAfter: 2 },
   'session.superseded': { status: 409, title: 'Another session has taken the place of the one meant' },
@@ -26,6 +30,20 @@ const KINDS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'platform.unavailable': { status: 503, title: 'The telephony platform does not answer as it should', retryAfter: 5 },
   'internal.error': { status: 500, title: 'Something unexpected went wrong' },
 };
+
+/** The body of every problem (RFC 9457). */
+export const problemBody = z.object({
+  type: z.string().describe('urn:earshot:problem: and the code.'),
+  title: z.string(),
+  status: z.int(),
+  code: z.enum(PROBLEM_CODES).describe('What programs tell it by: never changes its meaning.'),
+  detail: z.string().describe('What happened and what helps, for people.'),
+  instance: z.string().describe('Leads to the request’s line in the log.'),
+  errors: z
+    .array(z.object({ field: z.string(), message: z.string() }))
+    .optional()
+    .describe('Of invalid.request: each field that is wrong.'),
+});
 
 interface ProblemOptions {
   readonly errors?: readonly FieldFault[];
@@ -49,22 +67,22 @@ export class Problem extends Error {
     { errors, headers = {}, cause }: ProblemOptions = {},
   ) {
     super(detail, cause === undefined ? {} : { cause });
-    const { status, retryAfter } = KINDS[code];
+    const { status, retryAfter } = PROBLEMS[code];
     this.status = status;
     this.errors = errors;
     this.headers = { ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }), ...headers };
   }
 
   /** The body of the answer; `instance` leads to the line in the log. */
-  toBody(requestId: string): Record<string, unknown> {
+  toBody(requestId: string): z.infer<typeof problemBody> {
     return {
       type: `urn:earshot:problem:${this.code}`,
-      title: KINDS[this.code].title,
+      title: PROBLEMS[this.code].title,
       status: this.status,
       code: this.code,
       detail: this.message,
       instance: `urn:earshot:request:${requestId}`,
-      ...(this.errors === undefined ? {} : { errors: this.errors }),
+      ...(this.errors === undefined ? {} : { errors: [...this.errors] }),
     };
   }
 }

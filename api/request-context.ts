@@ -30,6 +30,15 @@ export function contextOf(request: Request): RequestContext {
   return context;
 }
 
+/** Answers are data for whoever asked: not to be kept, guessed at, framed or loaded by pages of others (OWASP REST Security). */
+const SECURITY_HEADERS = {
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+};
+
 const SANE_REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
 
 /**
@@ -43,7 +52,7 @@ export function requestLog(log: Logger): RequestHandler {
     const requestId = given !== undefined && SANE_REQUEST_ID.test(given) ? given : randomUUID();
     const context: RequestContext = { requestId };
     contexts.set(request, context);
-    response.set({ 'X-Request-Id': requestId, 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+    response.set({ 'X-Request-Id': requestId, ...SECURITY_HEADERS });
     response.once('close', () => {
       const { isForOperator = false, ...fields } = context;
       const line = {

@@ -41,9 +41,6 @@ export function parseQuery<T>(schema: z.ZodType<T>, request: Request): T {
   return parsed(schema, request.query, 'query');
 }
 
-/** For requests that take no parameters. */
-export const noQuery = z.strictObject({});
-
 /** `limit` of a list. */
 export const pageLimit = z
   .string()
@@ -51,7 +48,9 @@ export const pageLimit = z
     error: 'must be a whole number from 1 to 200',
   })
   .transform(Number)
-  .default(50);
+  .default(50)
+  // As the document has it: a number, though every parameter comes as text.
+  .meta({ type: 'integer', minimum: 1, maximum: 200, description: 'Most items of a page; 50 unless told.' });
 
 /** A part of the path, percent-decoded. */
 export function pathPart(request: Request, name: string): string {

@@ -6,13 +6,14 @@ import { EventRouter } from '../directory/event-router.js';
 import { answerProblems } from './answer-problems.js';
 import { requireKey } from './authentication.js';
 import { createSession } from './create-session.js';
+import { getDocs, getOpenApi } from './documents.js';
 import { getLiveness, getReadiness, ReadinessProbe } from './health.js';
 import { listInteractions } from './interactions.js';
 import { getSession, listSessions } from './list-sessions.js';
 import { Problem } from './problem.js';
 import { getCommand, getHistory } from './read-command.js';
 import { requestLog } from './request-context.js';
-import { addRoute } from './routes.js';
+import { addOperations, addRoute } from './routes.js';
 import { sendCommand } from './send-command.js';
 import { SessionReader } from './session-reader.js';
 import { Temporal } from './temporal-client.js';
@@ -58,21 +59,24 @@ export function createApi({
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
 
   app.use(requestLog(log));
-  addRoute(app, '/livez', { GET: getLiveness });
-  addRoute(app, '/readyz', { GET: getReadiness(new ReadinessProbe(temporal)) });
+  addRoute(app, '/openapi.json', { GET: getOpenApi() }, { produces: 'application/json' });
+  addRoute(app, '/docs', { GET: getDocs() }, { produces: 'text/html' });
 
   // Its signature is all that the platform has to show.
-  addRoute(app, '/v1/webhooks/platform', { POST: receiveEvent(router, webhookKeys(webhookSecrets)) }, [readRaw]);
+  const webhook = receiveEvent(router, webhookKeys(webhookSecrets));
+  addRoute(app, '/v1/webhooks/platform', { POST: webhook }, { readBody: [readRaw] });
   app.use('/v1', requireKey(apiKey));
-  addRoute(app, '/v1/sessions', {
-    GET: listSessions(temporal),
-    POST: createSession(temporal, reader, stopping, (session) => router.note(session)),
+  addOperations(app, {
+    createSession: createSession(temporal, reader, stopping, (session) => router.note(session)),
+    listSessions: listSessions(temporal),
+    getSession: getSession(reader),
+    sendCommand: sendCommand(temporal, reader, stopping),
+    getCommand: getCommand(temporal, reader),
+    getHistory: getHistory(temporal, reader),
+    listInteractions: listInteractions(temporal),
+    getLiveness,
+    getReadiness: getReadiness(new ReadinessProbe(temporal)),
   });
-  addRoute(app, '/v1/sessions/:sessionId', { GET: getSession(reader) });
-  addRoute(app, '/v1/sessions/:sessionId/commands', { POST: sendCommand(temporal, reader, stopping) });
-  addRoute(app, '/v1/sessions/:sessionId/commands/:commandId', { GET: getCommand(temporal, reader) });
-  addRoute(app, '/v1/sessions/:sessionId/history', { GET: getHistory(temporal, reader) });
-  addRoute(app, '/v1/interactions', { GET: listInteractions(temporal) });
 
   app.use((request) => {
     throw new Problem('not.found', `There is nothing at ${request.path}.`);

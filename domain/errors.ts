@@ -4,23 +4,26 @@
  */
 
 /** `code` of a REST problem (RFC 9457). */
-export type ProblemCode =
-  | 'invalid.request'
-  | 'authentication.required'
-  | 'webhook.signature.invalid'
-  | 'not.found'
-  | 'method.not.allowed'
-  | 'session.not.found'
-  | 'command.not.found'
-  | 'session.ended'
-  | 'session.ending'
-  | 'session.superseded'
-  | 'payload.too.large'
-  | 'unsupported.media.type'
-  | 'temporal.unreachable'
-  | 'workers.unavailable'
-  | 'platform.unavailable'
-  | 'internal.error';
+export const PROBLEM_CODES = [
+  'invalid.request',
+  'authentication.required',
+  'webhook.signature.invalid',
+  'not.found',
+  'method.not.allowed',
+  'not.acceptable',
+  'session.not.found',
+  'command.not.found',
+  'session.ended',
+  'session.ending',
+  'session.superseded',
+  'payload.too.large',
+  'unsupported.media.type',
+  'temporal.unreachable',
+  'workers.unavailable',
+  'platform.unavailable',
+  'internal.error',
+] as const;
+export type ProblemCode = (typeof PROBLEM_CODES)[number];
 
 /**
  * `type` of a failed workflow, or of an update it refuses.

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { webhookKey, webhookSignature } from '../../simulator/webhook-signature.js';
@@ -67,6 +68,48 @@ test('a problem has its media type, its code and the id of the request', async (
     instance: 'urn:earshot:request:mine-1',
   });
 });
+
+test('the document and its page need no key', async () => {
+  const document = await fetch(`${api.url}/openapi.json`, { headers: { Accept: 'application/json' } });
+  expect(document.headers.get('content-type')).toMatch(/^application\/json/);
+  expect(await document.json()).toMatchObject({ openapi: '3.1.0' });
+  const page = await fetch(`${api.url}/docs`, { headers: { Accept: 'text/html,*/*;q=0.8' } });
+  expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
+  const policy = page.headers.get('content-security-policy') ?? '';
+  // The only style on the page is the one that its policy names by hash.
+  const [, style = ''] = /<style>([^]*)<\/style>/.exec(await page.text()) ?? [];
+  expect(policy).toContain(`'sha256-${createHash('sha256').update(style).digest('base64')}'`);
+});
+
+test('answers are not to be kept, guessed at or framed', async () => {
+  for (const path of ['/livez', '/v1/nothing']) {
+    const { headers } = await api.request(path);
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+      'cross-origin-resource-policy': 'same-origin',
+      'referrer-policy': 'no-referrer',
+    });
+    expect(headers.has('access-control-allow-origin')).toBe(false);
+  }
+});
+
+test.each([
+  ['GET', '/v1/sessions', 'text/html'],
+  ['GET', '/livez', 'text/html;q=0.9, application/json;q=0'],
+  ['GET', '/docs', 'application/json'],
+])('%s %s for Accept: %s is answered 406', async (method, path, accept) => {
+  const answer = await api.request(path, { method, headers: { Accept: accept } });
+  expect(answer).toMatchObject({ status: 406, body: { code: 'not.acceptable' } });
+});
+
+test.each(['*/*', 'application/*', 'application/json; charset=utf-8', 'text/html, application/json;q=0.1'])(
+  'Accept: %s is answered with JSON',
+  async (accept) => {
+    expect((await api.request('/livez', { headers: { Accept: accept } })).status).toBe(200);
+  },
+);
 
 test('a request id that is not a sane one is replaced', async () => {
   const { headers } = await api.request('/livez', { headers: { 'X-Request-Id': 'a b' } });

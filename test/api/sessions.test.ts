@@ -170,6 +170,22 @@ test('a stop of the API answers waiting callers at once', async () => {
   expect(performance.now() - startedAt).toBeLessThan(2_000);
 });
 
+test('a session that has not changed is answered 304 to who has it already', async () => {
+  const input = pair();
+  await api.post('/v1/sessions', input, { Prefer: 'wait=10' });
+  const known = await api.get(pathOf(input));
+  const etag = known.headers.get('etag') ?? '';
+  expect(etag).toBe(`W/"${String(known.body['runId'])}.${String(known.body['version'])}"`);
+  const again = await api.request(pathOf(input), { headers: { 'If-None-Match': `"other", ${etag}` } });
+  expect(again).toMatchObject({ status: 304, body: {} });
+  expect(again.headers.get('etag')).toBe(etag);
+
+  await api.post(`${pathOf(input)}/commands`, { action: 'barge' }, { Prefer: 'wait=10' });
+  const changed = await api.request(pathOf(input), { headers: { 'If-None-Match': etag } });
+  expect(changed).toMatchObject({ status: 200, body: { state: 'BARGE' } });
+  expect(changed.headers.get('etag')).not.toBe(etag);
+});
+
 test('a session that was never there is 404, and so is a run that is not the first of one', async () => {
   expect(await api.get(pathOf(pair()))).toMatchObject({ status: 404, body: { code: 'session.not.found' } });
   const input = pair();

@@ -1,0 +1,60 @@
+import type { z } from 'zod';
+import type { ANSWERS, REQUESTS } from './operations.js';
+
+type FieldsOf<T> = T extends z.ZodType<infer Value extends object> ? { readonly [K in keyof Value]?: string } : never;
+type NotesOn<T> = { readonly [K in keyof T]?: FieldsOf<T[K]> };
+
+/**
+ * What the document says of fields, beside their schemas: workflows share those, and would build every word anew with each
+ * session. A name that no schema has does not compile.
+ */
+export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
+  NewSession: {
+    interactionId: 'The platform’s id of the call.',
+    supervisorId: 'Who listens. One supervisor has one session on an interaction.',
+    mediaServerGroupId: 'Asks the platform for this media server group.',
+    mode: 'What the session goes to once it is active. Default: silent.',
+    maxDurationSeconds: 'It is stopped after so long, s. Default: 86400.',
+    reason: 'Goes to the audit trail.',
+  },
+  NewCommand: {
+    action:
+      'barge: speak to agent and customer. whisper: speak to the agent alone. silent: only listen. stop: end the session.',
+    reason: 'Goes to the audit trail.',
+    runId: 'The session that is meant, if another may have been started under the same id since: 409 then.',
+  },
+  Session: {
+    sessionId: 'session~{interactionId}~{supervisorId}; also the id of its Temporal workflow.',
+    runId: 'Tells one session from the next under the same sessionId.',
+    version: 'Rises with every change; never falls.',
+    state: 'What the platform last confirmed. PENDING: it has confirmed nothing yet. TERMINATED: over for good.',
+    monitorSessionId: 'The platform’s id of the leg; null while there is none.',
+    bargeStatus: 'Whether anybody on the call, ours or not, barges or whispers, as last seen.',
+    waiting: 'In line for the one exclusive channel of the interaction: position 1 is next, until expiresAt.',
+    ending: 'Its leg is being stopped, for this reason and since then.',
+    media: 'What carries the leg; null before the platform has told.',
+    unansweredSince: 'Since when the platform has not answered what the session asked of it; null: it has.',
+    endReason: 'Why it ended; null while it has not.',
+    serverNow: 'The time of the answer, to count down with.',
+  },
+  Command: {
+    action: 'start: the session’s own first command, whose commandId is ~start.',
+    status:
+      'accepted and queued are under way. applied: done, as the platform confirmed. rejected: the platform or the session’s state said no. expired: its wait for the channel was over. superseded: a newer barge or whisper took its place. cancelled: the session ended, or fell silent, first. failed: it could not be carried out.',
+    reason: 'Why it was not applied.',
+    position: 'While queued: the place in line, 1 is next.',
+    expiresAt: 'While queued: when the wait is over.',
+    conflictingMonitorSessionId:
+      'While queued at 1: the leg that holds the channel all the same, such as another program’s.',
+  },
+  Interaction: {
+    customer: 'As the platform shows it; not masked.',
+    sessions: 'Those that run.',
+  },
+  Readiness: {
+    reasons: 'Why not, for people.',
+    workers: 'How many have polled in the last minute; null: unknown. None is no reason against readiness.',
+    tokens:
+      'How each worker’s token of the platform is; null: unknown. A bad one is no reason against readiness either.',
+  },
+};

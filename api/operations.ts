@@ -1,0 +1,228 @@
+import { z } from 'zod';
+import { commandRequest, commandResource, startSessionInput } from '../domain/commands.js';
+import type { ProblemCode } from '../domain/errors.js';
+import { interactionStatus } from '../domain/platform-wire.js';
+import { auditEntry } from '../domain/session-record.js';
+import { sessionResource, sessionState } from '../domain/session.js';
+import { tokenHealth } from '../domain/token-keeper.js';
+import { problemBody } from './problem.js';
+import { pageLimit } from './request-input.js';
+
+/** What REST takes and answers, operation by operation: routes, checks and the OpenAPI document all come from here. */
+
+/** What callers send, by the name that the document gives it. */
+export const REQUESTS = { NewSession: startSessionInput, NewCommand: commandRequest } as const;
+
+const cursor = z.string().min(1).max(2_048);
+const nextCursor = z.string().nullable().describe('Of the next page; null: this is the last one.');
+
+const interactionResource = z.object({
+  id: z.string(),
+  status: interactionStatus,
+  agentId: z.string().nullable(),
+  queueName: z.string().nullable(),
+  customer: z.string().nullable(),
+  startedAt: z.string().nullable(),
+  endedAt: z.string().nullable(),
+  sessions: z.array(sessionResource.pick({ sessionId: true, supervisorId: true, state: true })),
+});
+
+/** What is answered, likewise. */
+export const ANSWERS = {
+  Session: sessionResource,
+  SessionList: z.object({ items: z.array(sessionResource), nextCursor }),
+  Command: commandResource,
+  AuditEntry: auditEntry,
+  History: z.object({ items: z.array(auditEntry) }),
+  Interaction: interactionResource,
+  InteractionList: z.object({ items: z.array(interactionResource), nextCursor }),
+  Liveness: z.object({ status: z.literal('alive') }),
+  Readiness: z.object({
+    status: z.enum(['ready', 'unready']),
+    reasons: z.array(z.string()),
+    workers: z.int().nullable(),
+    tokens: z.array(tokenHealth.extend({ worker: z.string() })).nullable(),
+  }),
+  Problem: problemBody,
+} as const;
+
+/** Of `GET /v1/sessions`. */
+export const sessionListQuery = z.strictObject({
+  interactionId: startSessionInput.shape.interactionId.optional(),
+  supervisorId: startSessionInput.shape.supervisorId.optional(),
+  state: sessionState.optional().describe('Sessions that have ended are TERMINATED.'),
+  limit: pageLimit,
+  cursor: cursor.optional().describe('The nextCursor of the answer before, with the same parameters.'),
+});
+
+/** Of `GET /v1/interactions`. */
+export const interactionListQuery = z.strictObject({
+  status: interactionStatus.default('connected'),
+  limit: pageLimit,
+  cursor: cursor.optional().describe('The nextCursor of the answer before, with the same parameters.'),
+});
+
+/** Of `GET /v1/sessions/{sessionId}`. */
+export const sessionRunQuery = z.strictObject({
+  runId: z.string().min(1).max(64).optional().describe('An earlier session under the same id.'),
+});
+
+/** Of an operation that takes none. */
+export const noQuery = z.strictObject({});
+
+interface Answer {
+  readonly description: string;
+  /** Its body; without any there is none. */
+  readonly body?: keyof typeof ANSWERS;
+  readonly headers?: readonly ResponseHeader[];
+  /** What the answer leads to: by the operation's id, its path's parameters as runtime expressions (OpenAPI 3.1, 4.8.20.4). */
+  readonly links?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+export type RequestHeader = 'Prefer' | 'Idempotency-Key' | 'If-None-Match';
+export type ResponseHeader = 'Location' | 'ETag' | 'Preference-Applied';
+
+/** One thing that REST can do. */
+export interface Operation {
+  readonly id: string;
+  readonly method: 'GET' | 'POST';
+  /** As OpenAPI writes it: `/v1/sessions/{sessionId}`. */
+  readonly path: string;
+  /** A line. */
+  readonly summary: string;
+  /** Whatever a caller must know besides. */
+  readonly description?: string;
+  readonly query?: z.ZodObject;
+  readonly headers?: readonly RequestHeader[];
+  readonly body?: keyof typeof REQUESTS;
+  readonly answers: Readonly<Record<number, Answer>>;
+  /** Besides those that any operation may answer. */
+  readonly problems: readonly ProblemCode[];
+  /** Needs no bearer. @default false */
+  readonly isOpen?: true;
+}
+
+const ofItsBody = { sessionId: '$response.body#/sessionId' };
+const ofItsPath = { sessionId: '$request.path.sessionId' };
+const sessionLinks = { getSession: ofItsBody, sendCommand: ofItsBody, getHistory: ofItsBody };
+const commandLinks = { getCommand: { ...ofItsPath, commandId: '$response.body#/commandId' } };
+
+/** In the order of the document. */
+export const OPERATIONS = [
+  {
+    id: 'createSession',
+    method: 'POST',
+    path: '/v1/sessions',
+    summary: 'Start to monitor an interaction',
+    description:
+      'A supervisor has one session on an interaction: where it runs already, it is answered, and the body otherwise ignored. The new one is PENDING until the platform confirms its leg; Prefer: wait=N holds the answer until then.',
+    headers: ['Prefer'],
+    body: 'NewSession',
+    answers: {
+      200: {
+        description: 'The session that runs already or, with Prefer: wait=N, the new one as it is after PENDING.',
+        body: 'Session',
+        headers: ['Location', 'Preference-Applied'],
+        links: sessionLinks,
+      },
+      202: { description: 'The new session.', body: 'Session', headers: ['Location'], links: sessionLinks },
+    },
+    problems: ['session.ending', 'temporal.unreachable'],
+  },
+  {
+    id: 'listSessions',
+    method: 'GET',
+    path: '/v1/sessions',
+    summary: 'List sessions, newest first, ended ones included',
+    description: 'May lag 2 s behind. A page may be short, or empty, though another follows.',
+    query: sessionListQuery,
+    answers: { 200: { description: 'A page of sessions.', body: 'SessionList' } },
+    problems: ['temporal.unreachable'],
+  },
+  {
+    id: 'getSession',
+    method: 'GET',
+    path: '/v1/sessions/{sessionId}',
+    summary: 'Read a session',
+    query: sessionRunQuery,
+    headers: ['If-None-Match'],
+    answers: {
+      200: { description: 'The session.', body: 'Session', headers: ['ETag'] },
+      304: { description: 'It is still as its ETag in If-None-Match says.', headers: ['ETag'] },
+    },
+    problems: ['session.not.found', 'temporal.unreachable'],
+  },
+  {
+    id: 'sendCommand',
+    method: 'POST',
+    path: '/v1/sessions/{sessionId}/commands',
+    summary: 'Barge, whisper, fall silent or stop',
+    description:
+      'Accepted means durable: it is carried out, or ends with a reason, whatever dies meanwhile. Prefer: wait=N holds the answer until its outcome. A repeat with the same Idempotency-Key is the same command. stop of a session that has ended is answered applied.',
+    headers: ['Prefer', 'Idempotency-Key'],
+    body: 'NewCommand',
+    answers: {
+      200: {
+        description: 'The command with its outcome, whatever that is.',
+        body: 'Command',
+        headers: ['Location', 'Preference-Applied'],
+      },
+      202: {
+        description: 'The command, accepted.',
+        body: 'Command',
+        headers: ['Location'],
+        links: commandLinks,
+      },
+    },
+    problems: ['session.not.found', 'session.ended', 'session.superseded', 'temporal.unreachable'],
+  },
+  {
+    id: 'getCommand',
+    method: 'GET',
+    path: '/v1/sessions/{sessionId}/commands/{commandId}',
+    summary: 'Read what came of a command',
+    answers: { 200: { description: 'The command.', body: 'Command' } },
+    problems: ['session.not.found', 'command.not.found', 'temporal.unreachable', 'workers.unavailable'],
+  },
+  {
+    id: 'getHistory',
+    method: 'GET',
+    path: '/v1/sessions/{sessionId}/history',
+    summary: 'Read the audit trail of a session',
+    answers: { 200: { description: 'What happened, oldest first.', body: 'History' } },
+    problems: ['session.not.found', 'temporal.unreachable', 'workers.unavailable'],
+  },
+  {
+    id: 'listInteractions',
+    method: 'GET',
+    path: '/v1/interactions',
+    summary: 'List the platform’s interactions, with the sessions on each',
+    description: 'Up to a second old.',
+    query: interactionListQuery,
+    answers: { 200: { description: 'A page of interactions.', body: 'InteractionList' } },
+    problems: ['temporal.unreachable', 'workers.unavailable', 'platform.unavailable'],
+  },
+  {
+    id: 'getLiveness',
+    method: 'GET',
+    path: '/livez',
+    summary: 'Whether the process answers',
+    answers: { 200: { description: 'It does.', body: 'Liveness' } },
+    problems: [],
+    isOpen: true,
+  },
+  {
+    id: 'getReadiness',
+    method: 'GET',
+    path: '/readyz',
+    summary: 'Whether the process can do its work',
+    answers: {
+      200: { description: 'It can.', body: 'Readiness' },
+      503: { description: 'It cannot, for these reasons.', body: 'Readiness' },
+    },
+    problems: [],
+    isOpen: true,
+  },
+] as const satisfies readonly Operation[];
+
+export type OperationId = (typeof OPERATIONS)[number]['id'];
