@@ -67,7 +67,7 @@ export function changeModeWithin(limitMs: number): Activities['changeMode'] {
 export const { changeMode: silencePatiently } = proxyActivities<Pick<Activities, 'changeMode'>>({
   startToCloseTimeout: '20s',
   scheduleToCloseTimeout: '24 hours',
-  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
   cancellationType: AT_ONCE,
   summary: 'make sure that the leg is silent',
   priority: PRIORITY.release,
@@ -97,11 +97,11 @@ export function findContenderWithin(limitMs: number): Activities['findContender'
   }).findContender;
 }
 
-/** A stop is tried for as long as a leg can live. */
+/** A stop is tried for as long as a leg can live, and soon after the platform is back: somebody is still being listened to. */
 export const { stopLeg: stopLegPatiently } = proxyActivities<Pick<Activities, 'stopLeg'>>({
   startToCloseTimeout: '12s',
   scheduleToCloseTimeout: '24 hours',
-  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '30s' },
+  retry: { initialInterval: '500ms', backoffCoefficient: 2, maximumInterval: '5s' },
   cancellationType: AT_ONCE,
   summary: 'stop the leg until the platform confirms it',
   priority: PRIORITY.release,
