@@ -18,6 +18,8 @@ const PICK_UP_LIMIT_MS = 3_000;
 /** How long the platform may take, its adapter's own retries included. */
 const ANSWER_LIMIT_MS = 5_000;
 const WHOLE_LIMIT_MS = 7_000;
+/** How much later Temporal may say that it is over; cut off before, it would seem as if Temporal did not answer. */
+const TOLD_WITHIN_MS = 3_000;
 
 /**
  * Lists the platform's interactions through a worker, because the API has no credentials of the platform: as a
@@ -58,7 +60,7 @@ export class InteractionSource {
           retry: { maximumAttempts: 2, initialInterval: 300 },
           summary: `${input.status} interactions for the API`,
         }),
-      { limitMs: WHOLE_LIMIT_MS + 500 },
+      { limitMs: WHOLE_LIMIT_MS + TOLD_WITHIN_MS },
     );
   }
 
@@ -73,7 +75,7 @@ export class InteractionSource {
           workflowExecutionTimeout: WHOLE_LIMIT_MS,
           staticSummary: `${input.status} interactions for the API`,
         }),
-      { limitMs: WHOLE_LIMIT_MS + 500 },
+      { limitMs: WHOLE_LIMIT_MS + TOLD_WITHIN_MS },
     );
   }
 }
