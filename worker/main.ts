@@ -30,7 +30,8 @@ async function main(): Promise<void> {
     clientSecret: settings.platformClientSecret,
     ...(followsEvents ? { eventsUrl: settings.platformEventsUrl } : {}),
     onOutage: (since) => {
-      if (since === undefined) log.info('platform.answering');
+      // As loud as its beginning: who has seen that waits for this.
+      if (since === undefined) log.warn('platform.answering');
       else log.warn({ since }, 'platform.unanswering');
     },
   });
