@@ -6,9 +6,10 @@ import type { StartSessionInput } from '../domain/commands.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
 import { newSessionRecord } from '../domain/session-record.js';
 import type { SessionSnapshot } from '../domain/session.js';
-import { MONITORING_SESSION, SESSION_MEMO, START_MEMO } from '../domain/workflow-contract.js';
-import type { StartProgress } from '../domain/workflow-contract.js';
+import { CREATION_MEMO, MONITORING_SESSION, SESSION_MEMO, START_MEMO } from '../domain/workflow-contract.js';
+import type { Creation, StartProgress } from '../domain/workflow-contract.js';
 import { awaitOutcome } from './await-outcome.js';
+import { creationBy, idempotencyKeyOf, madeBy } from './idempotency.js';
 import { preferenceApplied, waitOf } from './prefer.js';
 import type { Wait } from './prefer.js';
 import { Problem } from './problem.js';
@@ -35,7 +36,10 @@ interface StartedOrRunning {
   readonly created: boolean;
 }
 
-/** `POST /v1/sessions`: one round trip to Temporal, two where a session runs already, one more with `Prefer: wait`. */
+/**
+ * `POST /v1/sessions`: one round trip to Temporal, two where a session runs already, one more with `Prefer: wait`; with an
+ * `Idempotency-Key` one more, and a list where there was a session before.
+ */
 export function createSession(
   temporal: Temporal,
   reader: SessionReader,
@@ -50,7 +54,9 @@ export function createSession(
     context.sessionId = sessionId;
     context.interactionId = input.interactionId;
 
-    const { session, created } = await startOrFind(temporal, reader, input, sessionId);
+    const key = idempotencyKeyOf(request);
+    const creation = key === undefined ? undefined : creationBy(key, input);
+    const { session, created } = await startOrFind(temporal, reader, input, sessionId, creation);
     if (created) onCreated(session);
     const wait = waitOf(request, response, stopping);
     const later =
@@ -68,13 +74,20 @@ async function startOrFind(
   reader: SessionReader,
   input: StartSessionInput,
   sessionId: string,
+  creation?: Creation,
 ): Promise<StartedOrRunning> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const session = await start(temporal, input, sessionId);
+    const before = creation && (await reader.current(sessionId));
+    const made = creation && before && (await madeBy(creation, before, temporal, reader));
+    if (made !== undefined) return { session: made.session, created: false };
+    // Where there was none, another start with the same key may come first, and be over before this one.
+    const policy = creation !== undefined && before === undefined ? 'REJECT_DUPLICATE' : 'ALLOW_DUPLICATE';
+    const session = await start(temporal, input, sessionId, policy, creation);
     if (session !== undefined) return { session, created: true };
 
     const running = await reader.current(sessionId);
     if (running?.open !== true) continue;
+    if (creation !== undefined && running.creation?.key === creation.key) continue;
     if (running.session.ending !== null || running.session.state === 'TERMINATED') {
       throw new Problem(
         'session.ending',
@@ -89,11 +102,13 @@ async function startOrFind(
   );
 }
 
-/** Starts the session's workflow; `undefined` if one runs already. */
+/** Starts the session's workflow; `undefined` if one runs already, or the policy does not allow another. */
 async function start(
   temporal: Temporal,
   input: StartSessionInput,
   sessionId: string,
+  workflowIdReusePolicy: 'ALLOW_DUPLICATE' | 'REJECT_DUPLICATE',
+  creation?: Creation,
 ): Promise<SessionSnapshot | undefined> {
   // As the memo shows it until the workflow's first transition: the run has no id yet, readers fill it in.
   const { session } = newSessionRecord(input, { sessionId, runId: '' }, new Date().toISOString());
@@ -103,9 +118,13 @@ async function start(
         workflowId: sessionId,
         taskQueue: temporal.taskQueue,
         args: [input],
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+        workflowIdReusePolicy,
         workflowIdConflictPolicy: 'FAIL',
-        memo: { [SESSION_MEMO]: session, [START_MEMO]: 'unresolved' satisfies StartProgress },
+        memo: {
+          [SESSION_MEMO]: session,
+          [START_MEMO]: 'unresolved' satisfies StartProgress,
+          ...(creation === undefined ? {} : { [CREATION_MEMO]: creation }),
+        },
         typedSearchAttributes: [
           { key: INTERACTION_ID, value: session.interactionId },
           { key: SUPERVISOR_ID, value: session.supervisorId },

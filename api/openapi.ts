@@ -21,7 +21,8 @@ const REQUEST_HEADERS: Readonly<Record<RequestHeader, Json>> = {
     schema: { type: 'string', examples: ['wait=10'] },
   },
   'Idempotency-Key': {
-    description: 'Becomes the commandId.',
+    description:
+      'Makes a repeat the same request: a command’s becomes its commandId. Of a session, as long as Temporal knows that; with another body: 422.',
     schema: { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,128}$' },
   },
   'If-None-Match': { description: 'The ETag of an earlier answer.', schema: { type: 'string' } },

@@ -115,8 +115,8 @@ export const OPERATIONS = [
     path: '/v1/sessions',
     summary: 'Start to monitor an interaction',
     description:
-      'A supervisor has one session on an interaction: where it runs already, it is answered, and the body otherwise ignored. The new one is PENDING until the platform confirms its leg; Prefer: wait=N holds the answer until then.',
-    headers: ['Prefer'],
+      'A supervisor has one session on an interaction: where it runs already, it is answered, and the body otherwise ignored. The new one is PENDING until the platform confirms its leg; Prefer: wait=N holds the answer until then. A repeat with the same Idempotency-Key is answered the session that it made, even one that has ended.',
+    headers: ['Prefer', 'Idempotency-Key'],
     body: 'NewSession',
     answers: {
       200: {
@@ -127,7 +127,7 @@ export const OPERATIONS = [
       },
       202: { description: 'The new session.', body: 'Session', headers: ['Location'], links: sessionLinks },
     },
-    problems: ['session.ending', 'temporal.unreachable'],
+    problems: ['session.ending', 'idempotency.key.reused', 'temporal.unreachable'],
   },
   {
     id: 'listSessions',
@@ -174,7 +174,13 @@ export const OPERATIONS = [
         links: commandLinks,
       },
     },
-    problems: ['session.not.found', 'session.ended', 'session.superseded', 'temporal.unreachable'],
+    problems: [
+      'session.not.found',
+      'session.ended',
+      'session.superseded',
+      'idempotency.key.reused',
+      'temporal.unreachable',
+    ],
   },
   {
     id: 'getCommand',

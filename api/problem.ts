@@ -25,6 +25,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'session.superseded': { status: 409, title: 'Another session has taken the place of the one meant' },
   'payload.too.large': { status: 413, title: 'The body is too large' },
   'unsupported.media.type': { status: 415, title: 'The body must be JSON' },
+  'idempotency.key.reused': { status: 422, title: 'The Idempotency-Key was used for another request' },
   'temporal.unreachable': { status: 503, title: 'Temporal cannot be used at the moment', retryAfter: 2 },
   'workers.unavailable': { status: 503, title: 'No worker answers at the moment', retryAfter: 5 },
   'platform.unavailable': { status: 503, title: 'The telephony platform does not answer as it should', retryAfter: 5 },

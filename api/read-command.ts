@@ -48,27 +48,31 @@ export async function readCommand(
   { sessionId, commandId }: { readonly sessionId: string; readonly commandId: string },
   limitMs?: number,
 ): Promise<CommandResource> {
-  const shown = await mirrored(reader, sessionId, commandId, limitMs);
+  const shown = await mirrored(reader, sessionId, commandId, { limitMs });
   if (shown !== undefined) return shown;
   try {
     return await askedFor(temporal, reader, { sessionId, commandId }, limitMs);
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== 'workers.unavailable') throw error;
     // A session that never rested, and perhaps has come to this command meanwhile.
-    const late = await mirrored(reader, sessionId, commandId, limitMs);
+    const late = await mirrored(reader, sessionId, commandId, { limitMs });
     if (late === undefined) throw error;
     return late;
   }
 }
 
-/** As the session's memo shows it, if it does. @throws {Problem} `session.not.found` */
-async function mirrored(
+/**
+ * As the memo of the current session shows it, if it does, and if that session is the one that is meant.
+ * @throws {Problem} `session.not.found`
+ */
+export async function mirrored(
   reader: SessionReader,
   sessionId: string,
   commandId: string,
-  limitMs?: number,
+  { runId, limitMs }: { readonly runId?: string | undefined; readonly limitMs?: number | undefined },
 ): Promise<CommandResource | undefined> {
-  const { commands, open } = await reader.read(sessionId, undefined, limitMs);
+  const { session, commands, open } = await reader.read(sessionId, undefined, limitMs);
+  if (runId !== undefined && session.runId !== runId) return undefined;
   const command = commands.find((known) => known.commandId === commandId);
   return command === undefined || open || isFinal(command.status) ? command : cutShort(command);
 }

@@ -3,13 +3,14 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Request, Response } from 'express';
 import { commandRequest, isFinal } from '../domain/commands.js';
 import type { CommandAction, CommandResource, CommandSignal } from '../domain/commands.js';
-import { commandIdSchema, parseSessionWorkflowId } from '../domain/identifiers.js';
+import { parseSessionWorkflowId } from '../domain/identifiers.js';
 import { SERVICE_ACTOR } from './authentication.js';
 import { awaitOutcome } from './await-outcome.js';
-import { readCommand } from './read-command.js';
+import { idempotencyKeyOf, keyReused } from './idempotency.js';
+import { mirrored, readCommand } from './read-command.js';
 import { preferenceApplied, waitOf } from './prefer.js';
 import type { Wait } from './prefer.js';
-import { invalidRequest, Problem } from './problem.js';
+import { Problem } from './problem.js';
 import { contextOf } from './request-context.js';
 import { noQuery } from './operations.js';
 import { parseBody, parseQuery, pathPart } from './request-input.js';
@@ -37,14 +38,15 @@ interface Command {
 
 /**
  * `POST /v1/sessions/{sessionId}/commands`: one round trip to Temporal; one more where the session has ended, has moved
- * to another run or isn't the one meant; one more with `Prefer: wait`.
+ * to another run or isn't the one meant; one more with `Prefer: wait`, and with an `Idempotency-Key`.
  */
 export function sendCommand(temporal: Temporal, reader: SessionReader, stopping: AbortSignal): Handler {
   return async (request: Request, response: Response) => {
     parseQuery(noQuery, request);
     const sessionId = pathPart(request, 'sessionId');
     const { action, reason, runId } = parseBody(commandRequest, request);
-    const commandId = commandIdOf(request);
+    const key = idempotencyKeyOf(request);
+    const commandId = key ?? randomUUID();
     const context = contextOf(request);
     context.sessionId = sessionId;
     context.commandId = commandId;
@@ -54,12 +56,19 @@ export function sendCommand(temporal: Temporal, reader: SessionReader, stopping:
 
     const signal = { commandId, actor: SERVICE_ACTOR, ...(reason === undefined ? {} : { reason }) };
     const command: Command = { sessionId, runId, action, commandId, signal };
-    if ((await deliver(temporal, reader, command)) === 'ended') {
+    const answer = (status: 200 | 202, shown: CommandResource): void => {
+      response.location(commandPath(sessionId, commandId)).status(status).json(shown);
+    };
+    const before = key === undefined ? undefined : await known(reader, command);
+    if (before !== undefined && isFinal(before.status)) {
+      answer(200, before);
+      return;
+    }
+    if (before === undefined && (await deliver(temporal, reader, command)) === 'ended') {
       // A repeat whose first answer was lost: it was carried out, or not, while the session ran.
-      const known =
-        request.get('idempotency-key') === undefined ? undefined : await endedCommand(temporal, reader, command);
-      if (known !== undefined) {
-        response.location(commandPath(sessionId, commandId)).status(200).json(known);
+      const repeated = key === undefined ? undefined : await endedCommand(temporal, reader, command);
+      if (repeated !== undefined) {
+        answer(200, repeated);
         return;
       }
       if (action !== 'stop') throw new Problem('session.ended', 'The session has ended; start another one.');
@@ -68,11 +77,25 @@ export function sendCommand(temporal: Temporal, reader: SessionReader, stopping:
     }
 
     const wait = waitOf(request, response, stopping);
-    const seen = wait.seconds > 0 ? await seenWithin(temporal, reader, command, wait) : undefined;
-    response.location(commandPath(sessionId, commandId));
-    if (seen !== undefined && isFinal(seen.status)) preferenceApplied(response, wait).status(200).json(seen);
-    else response.status(202).json(seen ?? ({ commandId, action, status: 'accepted' } satisfies CommandResource));
+    const seen = wait.seconds > 0 ? await seenWithin(temporal, reader, command, wait) : before;
+    if (seen !== undefined && isFinal(seen.status)) {
+      preferenceApplied(response, wait);
+      answer(200, seen);
+    } else answer(202, seen ?? { commandId, action, status: 'accepted' });
   };
+}
+
+/**
+ * The command that came with the same key, as far as the session mirrors it: not right after it was accepted, nor once ten
+ * others have come; the session itself takes a repeat for what it is then. @throws {Problem} `idempotency.key.reused`
+ */
+async function known(
+  reader: SessionReader,
+  { sessionId, runId, commandId, action }: Command,
+): Promise<CommandResource | undefined> {
+  const command = await mirrored(reader, sessionId, commandId, { runId });
+  if (command !== undefined && command.action !== action) throw keyReused(commandId);
+  return command;
 }
 
 /** A command of a session that has ended; `undefined` if it never had it. */
@@ -82,19 +105,13 @@ async function endedCommand(
   command: Command,
 ): Promise<CommandResource | undefined> {
   try {
-    return await readCommand(temporal, reader, command);
+    const repeated = await readCommand(temporal, reader, command);
+    if (repeated.action !== command.action) throw keyReused(command.commandId);
+    return repeated;
   } catch (error) {
     if (error instanceof Problem && error.code === 'command.not.found') return undefined;
     throw error;
   }
-}
-
-function commandIdOf(request: Request): string {
-  const key = request.get('idempotency-key');
-  if (key === undefined) return randomUUID();
-  const result = commandIdSchema.safeParse(key);
-  if (result.success) return result.data;
-  throw invalidRequest(result.error.issues.map(({ message }) => ({ field: 'Idempotency-Key', message })));
 }
 
 /**

@@ -4,8 +4,9 @@ import { isOpen } from '../directory/running-sessions.js';
 import type { CommandResource } from '../domain/commands.js';
 import { parseSessionWorkflowId } from '../domain/identifiers.js';
 import type { SessionSnapshot } from '../domain/session.js';
+import type { Creation } from '../domain/workflow-contract.js';
 import { Problem } from './problem.js';
-import { commandsOf, sessionOf } from './session-view.js';
+import { commandsOf, creationOf, sessionOf } from './session-view.js';
 import type { Temporal } from './temporal-client.js';
 
 /** A session, and the workflow run that carries it now. */
@@ -13,6 +14,8 @@ export interface ReadSession {
   readonly session: SessionSnapshot;
   /** Its latest commands that are in line or have their outcome. */
   readonly commands: readonly CommandResource[];
+  /** The request that made it, if that had an `Idempotency-Key`. */
+  readonly creation: Creation | undefined;
   /** The last run of the session's chain. */
   readonly lastRunId: string;
   readonly open: boolean;
@@ -108,5 +111,13 @@ function firstRunOf({ raw, runId }: WorkflowExecutionDescription): string {
 
 function asSession(execution: WorkflowExecutionDescription): ReadSession | undefined {
   const session = sessionOf({ ...execution, firstRunId: firstRunOf(execution) });
-  return session && { session, commands: commandsOf(execution), lastRunId: execution.runId, open: isOpen(execution) };
+  return (
+    session && {
+      session,
+      commands: commandsOf(execution),
+      creation: creationOf(execution),
+      lastRunId: execution.runId,
+      open: isOpen(execution),
+    }
+  );
 }

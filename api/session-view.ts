@@ -5,7 +5,15 @@ import type { CommandResource } from '../domain/commands.js';
 import { newSessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
 import type { SessionResource, SessionSnapshot } from '../domain/session.js';
-import { COMMANDS_MEMO, commandsMemo, MONITORING_SESSION, SESSION_MEMO } from '../domain/workflow-contract.js';
+import {
+  COMMANDS_MEMO,
+  commandsMemo,
+  CREATION_MEMO,
+  creation,
+  MONITORING_SESSION,
+  SESSION_MEMO,
+} from '../domain/workflow-contract.js';
+import type { Creation } from '../domain/workflow-contract.js';
 
 /** What is needed of a workflow execution to show the session that it is. */
 export type SessionExecution = Pick<
@@ -53,6 +61,11 @@ export function sessionOf(execution: SessionExecution): SessionSnapshot | undefi
 /** The commands that a session mirrors beside itself. */
 export function commandsOf({ memo }: Pick<SessionExecution, 'memo'>): readonly CommandResource[] {
   return commandsMemo.safeParse(memo?.[COMMANDS_MEMO]).data ?? [];
+}
+
+/** The request that made it, if that had an `Idempotency-Key`. */
+export function creationOf({ memo }: Pick<SessionExecution, 'memo'>): Creation | undefined {
+  return creation.safeParse(memo?.[CREATION_MEMO]).data;
 }
 
 /** The session as REST answers it. */

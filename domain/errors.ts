@@ -17,6 +17,7 @@ export const PROBLEM_CODES = [
   'session.ending',
   'session.superseded',
   'payload.too.large',
+  'idempotency.key.reused',
   'unsupported.media.type',
   'temporal.unreachable',
   'workers.unavailable',

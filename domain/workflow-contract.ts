@@ -45,6 +45,14 @@ export const START_MEMO = 'start';
 export const startProgress = z.enum(['unresolved', 'ambiguous', 'resolved']);
 export type StartProgress = z.infer<typeof startProgress>;
 
+/**
+ * The memo field of a session that REST has made with an `Idempotency-Key`: the key, and a digest of the request, so that a
+ * repeat finds the session and another request under the key is told. Direct starters have workflow ids for that.
+ */
+export const CREATION_MEMO = 'creation';
+export const creation = z.object({ key: z.string(), payload: z.string() });
+export type Creation = z.infer<typeof creation>;
+
 /** Keyword search attributes, by the names they are registered under. */
 export const SEARCH_ATTRIBUTE_NAMES = ['InteractionId', 'SupervisorId', 'SessionState', 'MonitorSessionId'] as const;
 

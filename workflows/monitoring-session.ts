@@ -241,7 +241,7 @@ class MonitoringSession {
     while (this.#isLive()) {
       if (this.#mayContinueAsNew()) {
         if (!(await isTaskOfItsOwn(this.#inbox)) || !this.#mayContinueAsNew()) continue;
-        const memo = SessionMirror.memo(this.#record, this.#start);
+        const memo = SessionMirror.successorMemo(this.#record, this.#start);
         const continueAsNew = makeContinueAsNewFunc<typeof monitoringSession>({ memo });
         await continueAsNew(this.#input, { record: this.#record, settings, endsAtMs, turn: this.#channel.turn });
       } else if (this.#modes.isDue) {

@@ -5,7 +5,14 @@ import type { CommandResource } from '../domain/commands.js';
 import { latestCommands } from '../domain/session-record.js';
 import type { SessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
-import { COMMANDS_MEMO, commandsMemo, SESSION_MEMO, START_MEMO, startProgress } from '../domain/workflow-contract.js';
+import {
+  COMMANDS_MEMO,
+  commandsMemo,
+  CREATION_MEMO,
+  SESSION_MEMO,
+  START_MEMO,
+  startProgress,
+} from '../domain/workflow-contract.js';
 import type { StartProgress } from '../domain/workflow-contract.js';
 import { describeSession } from './session-details.js';
 
@@ -37,7 +44,15 @@ export class SessionMirror {
   }
 
   /** The memo of a session; a successor needs it too, or it would start with the memo that its first run was given. */
-  static memo(record: SessionRecord, start: StartProgress): Record<string, unknown> {
+  static successorMemo(record: SessionRecord, start: StartProgress): Record<string, unknown> {
+    const creation = workflowInfo().memo?.[CREATION_MEMO];
+    return {
+      ...SessionMirror.#memoOf(record, start),
+      ...(creation === undefined ? {} : { [CREATION_MEMO]: creation }),
+    };
+  }
+
+  static #memoOf(record: SessionRecord, start: StartProgress): Record<string, unknown> {
     return { [SESSION_MEMO]: record.session, [START_MEMO]: start, [COMMANDS_MEMO]: latestCommands(record) };
   }
 
@@ -45,7 +60,7 @@ export class SessionMirror {
     const { session } = record;
     const memo = essence(session.version, start, latestCommands(record));
     if (this.#memo !== memo) {
-      upsertMemo(SessionMirror.memo(record, start));
+      upsertMemo(SessionMirror.#memoOf(record, start));
       this.#memo = memo;
     }
 

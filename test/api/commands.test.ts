@@ -65,10 +65,20 @@ test('a command is accepted with its place, has its effect, and is there to be r
 
 test('the Idempotency-Key is the command id: repeated, it is one command', async () => {
   const { commands, path } = await session();
-  for (let turn = 0; turn < 3; turn += 1) {
-    const answer = await api.post(commands, { action: 'whisper' }, { 'Idempotency-Key': 'key-1' });
-    expect(answer).toMatchObject({ status: 202, body: { commandId: 'key-1' } });
-  }
+  const repeat = () => api.post(commands, { action: 'whisper' }, { 'Idempotency-Key': 'key-1' });
+  const answers = await Promise.all([repeat(), repeat(), repeat()]);
+  expect(answers.map(({ body }) => body['commandId'])).toEqual(['key-1', 'key-1', 'key-1']);
+  // Once it has its outcome a repeat is told, without having to wait for it.
+  const last = await until('the outcome', async () => {
+    const answer = await repeat();
+    return answer.status === 200 && answer;
+  });
+  expect(last.body).toEqual({ commandId: 'key-1', action: 'whisper', status: 'applied' });
+  expect(last.headers.get('location')).toBe(`${commands}/key-1`);
+
+  const other = await api.post(commands, { action: 'barge' }, { 'Idempotency-Key': 'key-1' });
+  expect(other).toMatchObject({ status: 422, body: { code: 'idempotency.key.reused' } });
+  expect(other.headers.has('location')).toBe(false);
   const { body } = await api.get(`${path}/history`);
   const accepted = JSON.stringify(body['items']).match(/"command\.accepted"/g);
   expect(accepted).toHaveLength(1);

@@ -21,10 +21,12 @@ import {
   applySessionEvent,
   findCommand,
   isLive,
+  latestCommands,
   newSessionRecord,
   nextModeChange,
 } from '../../domain/session-record.js';
 import type { SessionEvent, SessionRecord } from '../../domain/session-record.js';
+import { COMMANDS_MEMO, SESSION_MEMO } from '../../domain/workflow-contract.js';
 import type { CommandOutcome, ListInteractionsInput, SessionReport } from '../../domain/workflow-contract.js';
 
 /**
@@ -47,7 +49,7 @@ export async function monitoringSession(input: StartSessionInput, carried?: Sess
   let goOn = false;
   const apply = (event: SessionEvent): void => {
     record = applySessionEvent(record, event);
-    upsertMemo({ session: record.session });
+    upsertMemo({ [SESSION_MEMO]: record.session, [COMMANDS_MEMO]: latestCommands(record) });
     const key = defineSearchAttributeKey('SessionState', SearchAttributeType.KEYWORD);
     upsertSearchAttributes([{ key, value: record.session.state }]);
   };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
 import { sessionResource } from '../../domain/session.js';
@@ -184,6 +184,65 @@ test('a session that has not changed is answered 304 to who has it already', asy
   const changed = await api.request(pathOf(input), { headers: { 'If-None-Match': etag } });
   expect(changed).toMatchObject({ status: 200, body: { state: 'BARGE' } });
   expect(changed.headers.get('etag')).not.toBe(etag);
+});
+
+describe('a start with an Idempotency-Key', () => {
+  const withKey = (key: string) => ({ 'Idempotency-Key': key });
+
+  test('that is repeated, at the same time or later, is the same session', async () => {
+    const input = pair({ reason: 'hold' });
+    const headers = withKey(randomUUID());
+    const answers = await Promise.all(Array.from({ length: 10 }, () => api.post('/v1/sessions', input, headers)));
+    const later = await api.post('/v1/sessions', { reason: 'hold', ...input }, headers);
+    expect([...answers, later].filter(({ status }) => status === 202)).toHaveLength(1);
+    expect([...answers, later].filter(({ status }) => status === 200)).toHaveLength(10);
+    expect(new Set([...answers, later].map(({ body }) => body['runId'])).size).toBe(1);
+  });
+
+  test('that asks for something else under the same key is refused', async () => {
+    const headers = withKey(randomUUID());
+    const input = pair({ reason: 'hold' });
+    await api.post('/v1/sessions', input, headers);
+    for (const other of [
+      { ...input, reason: 'other' },
+      { ...input, mode: 'barge' },
+    ]) {
+      const answer = await api.post('/v1/sessions', other, headers);
+      expect(answer).toMatchObject({ status: 422, body: { code: 'idempotency.key.reused' } });
+      expect(answer.headers.has('location')).toBe(false);
+    }
+    // What runs is answered to whoever asks under another key, or none.
+    expect(await api.post('/v1/sessions', { ...input, reason: 'other' }, withKey(randomUUID()))).toMatchObject({
+      status: 200,
+    });
+  });
+
+  test('that is repeated after the session has ended answers that one, also once there is another', async () => {
+    const input = pair();
+    const headers = withKey(randomUUID());
+    const { body: first } = await api.post('/v1/sessions', input, { ...headers, Prefer: 'wait=10' });
+    await api.post(`${pathOf(input)}/commands`, { action: 'stop' }, { Prefer: 'wait=10' });
+    await reaches(pathOf(input), 'TERMINATED');
+    const ended = { runId: first['runId'], state: 'TERMINATED' };
+    expect(await api.post('/v1/sessions', input, headers)).toMatchObject({ status: 200, body: ended });
+
+    const second = await api.post('/v1/sessions', input, withKey(randomUUID()));
+    expect(second.status).toBe(202);
+    // Lists lag behind.
+    await until('the older one is found', async () => {
+      const { body } = await api.post('/v1/sessions', input, headers);
+      return body['runId'] === first['runId'];
+    });
+    expect(await api.post('/v1/sessions', input, headers)).toMatchObject({ status: 200, body: ended });
+    expect(await api.post('/v1/sessions', { ...input, reason: 'x' }, headers)).toMatchObject({ status: 422 });
+  });
+
+  test('that is no key is refused', async () => {
+    expect(await api.post('/v1/sessions', pair(), withKey('not one'))).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'Idempotency-Key' }] },
+    });
+  });
 });
 
 test('a session that was never there is 404, and so is a run that is not the first of one', async () => {

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Worker } from '@temporalio/worker';
+import { sessionWorkflowId } from '../../domain/identifiers.js';
+import { CREATION_MEMO, MONITORING_SESSION } from '../../domain/workflow-contract.js';
 import type { monitoringSession } from '../../workflows/monitoring-session.js';
 import { testBundle } from '../support/workflow-bundle.js';
 import { createSessionWorld } from '../support/session-world.js';
@@ -133,7 +135,13 @@ test('an update that was there before the session’s first task is answered', a
 
 test('a session that is only asked for outcomes continues as new, too', async () => {
   const interactionId = world.interaction();
-  const session = await world.start({ interactionId, supervisorId: 'paula' });
+  const creation = { key: 'k', payload: 'p' };
+  const session = await temporal.client.workflow.start<typeof monitoringSession>(MONITORING_SESSION, {
+    workflowId: sessionWorkflowId(interactionId, 'paula'),
+    taskQueue: world.taskQueue,
+    args: [{ interactionId, supervisorId: 'paula' }],
+    memo: { [CREATION_MEMO]: creation },
+  });
   await reached(session, 'SILENT');
   await session.signal('silent', { commandId: 's' });
   await settled(session, 's');
@@ -143,6 +151,8 @@ test('a session that is only asked for outcomes continues as new, too', async ()
     await handle.executeUpdate('awaitCommand', { args: [{ commandId: 's', waitMs: 0 }] });
     return (await handle.describe()).runId !== runId;
   });
+  // Whoever repeats the request that made it finds it in whichever run it is.
+  expect((await handle.describe()).memo?.[CREATION_MEMO]).toEqual(creation);
   await handle.signal('stop');
   await handle.result();
 });

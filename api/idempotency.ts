@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import type { Request } from 'express';
+import { literal } from '../directory/list-filter.js';
+import type { StartSessionInput } from '../domain/commands.js';
+import { commandIdSchema } from '../domain/identifiers.js';
+import { MONITORING_SESSION } from '../domain/workflow-contract.js';
+import type { Creation } from '../domain/workflow-contract.js';
+import { invalidRequest, Problem } from './problem.js';
+import type { ReadSession, SessionReader } from './session-reader.js';
+import { creationOf, sessionOf } from './session-view.js';
+import type { Temporal } from './temporal-client.js';
+
+/** Of so many sessions under one id, the latest, the one that a key has made is found. */
+const SESSIONS_SEARCHED = 200;
+
+/** The request's `Idempotency-Key`, if it has one. @throws {Problem} `invalid.request` */
+export function idempotencyKeyOf(request: Request): string | undefined {
+  const key = request.get('idempotency-key');
+  if (key === undefined) return undefined;
+  const result = commandIdSchema.safeParse(key);
+  if (result.success) return result.data;
+  throw invalidRequest(result.error.issues.map(({ message }) => ({ field: 'Idempotency-Key', message })));
+}
+
+/** What a session keeps of the request that asks for it. */
+export function creationBy(key: string, input: StartSessionInput): Creation {
+  const sorted = Object.entries(input).toSorted(([one], [other]) => (one < other ? -1 : 1));
+  return { key, payload: createHash('sha256').update(JSON.stringify(sorted)).digest('base64url') };
+}
+
+/**
+ * The session that the same key has made, running or not; `undefined` if there is none, or Temporal knows it no more.
+ * No round trip where the current one is it, else a list, which lags up to 2 s behind: that matters to nobody, because
+ * what is older than the current one was there before it.
+ * @throws {Problem} `idempotency.key.reused`
+ */
+export async function madeBy(
+  { key, payload }: Creation,
+  current: ReadSession,
+  temporal: Temporal,
+  reader: SessionReader,
+): Promise<ReadSession | undefined> {
+  const same = (made: Creation): boolean => {
+    if (made.key === key && made.payload !== payload) throw keyReused(key);
+    return made.key === key;
+  };
+  if (current.creation !== undefined && same(current.creation)) return current;
+
+  const { sessionId } = current.session;
+  const query = `WorkflowType = ${literal(MONITORING_SESSION)} AND WorkflowId = ${literal(sessionId)}`;
+  const runId = await temporal.call(async () => {
+    let searched = 0;
+    for await (const execution of temporal.client.workflow.list({ query, pageSize: SESSIONS_SEARCHED })) {
+      const made = creationOf(execution);
+      if (made !== undefined && same(made)) return sessionOf(execution)?.runId;
+      searched += 1;
+      if (searched >= SESSIONS_SEARCHED) break;
+    }
+    return undefined;
+  });
+  return runId === undefined ? undefined : reader.read(sessionId, runId);
+}
+
+/** A `422`: whoever repeats a request repeats all of it (draft-ietf-httpapi-idempotency-key-header, 2.7). */
+export function keyReused(key: string): Problem {
+  return new Problem(
+    'idempotency.key.reused',
+    `The Idempotency-Key ${key} was used for another request; take a new one, or repeat that one as it was.`,
+  );
+}
