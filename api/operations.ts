@@ -195,6 +195,7 @@ export const OPERATIONS = [
     method: 'GET',
     path: '/v1/sessions/{sessionId}/history',
     summary: 'Read the audit trail of a session',
+    query: sessionRunQuery,
     answers: { 200: { description: 'What happened, oldest first.', body: 'History' } },
     problems: ['session.not.found', 'temporal.unreachable', 'workers.unavailable'],
   },

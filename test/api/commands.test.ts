@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { z } from 'zod';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
 import { startTemporal } from '../support/temporal.js';
 import type { TestTemporal } from '../support/temporal.js';
@@ -149,6 +150,9 @@ test('a command for one session never reaches the next under the same id', async
   expect(await api.post(first.commands, { action: 'barge', runId: 'nonsense' })).toMatchObject({ status: 409 });
   const { body } = await api.get(`${first.path}/history`);
   expect(JSON.stringify(body['items'])).not.toContain('command.accepted');
+  const earlier = await api.get(`${first.path}/history?runId=${first.runId}`);
+  expect(JSON.stringify(earlier.body['items'])).toContain('command.accepted');
+  expect(await api.get(`${first.path}/history?runId=${randomUUID()}`)).toMatchObject({ status: 404 });
   expect(second.body['state']).toBe('SILENT');
 });
 
@@ -185,6 +189,10 @@ test('a command of a session that was terminated in Temporal does not stay open 
     body: { status: 'cancelled', reason: 'terminated' },
   });
   expect(await api.get(cut.path)).toMatchObject({ body: { state: 'TERMINATED', endReason: 'terminated' } });
+  const { body } = await api.get(`${cut.path}/history`);
+  const trail = z.array(z.object({ type: z.string(), endReason: z.string().optional() })).parse(body['items']);
+  expect(trail.at(-1)).toEqual({ type: 'session.ending', endReason: 'terminated' });
+  expect(trail.filter(({ type }) => type === 'session.ending')).toHaveLength(1);
 });
 
 test('without a worker a command is accepted and kept; what only a worker knows is 503', async () => {
