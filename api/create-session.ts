@@ -80,8 +80,10 @@ async function startOrFind(
     const before = creation && (await reader.current(sessionId));
     const made = creation && before && (await madeBy(creation, before, temporal, reader));
     if (made !== undefined) return { session: made.session, created: false };
-    // Where there was none, another start with the same key may come first, and be over before this one.
-    const policy = creation !== undefined && before === undefined ? 'REJECT_DUPLICATE' : 'ALLOW_DUPLICATE';
+    // Where there was none, another start with the same key may come first, and be over before this one: then a second look
+    // finds it. What was refused after that never was a session, and is in nobody's way.
+    const isFirst = creation !== undefined && before === undefined && attempt === 1;
+    const policy = isFirst ? 'REJECT_DUPLICATE' : 'ALLOW_DUPLICATE';
     const session = await start(temporal, input, sessionId, policy, creation);
     if (session !== undefined) return { session, created: true };
 

@@ -237,6 +237,17 @@ describe('a start with an Idempotency-Key', () => {
     expect(await api.post('/v1/sessions', { ...input, reason: 'x' }, headers)).toMatchObject({ status: 422 });
   });
 
+  test('makes a session also where something else has failed under its id', async () => {
+    const input = pair();
+    const handle = await temporal.client.workflow.start('monitoringSession', {
+      workflowId: idOf(input),
+      taskQueue: api.taskQueue,
+      args: [{ ...input, interactionId: 'another' }],
+    });
+    await expect(handle.result()).rejects.toThrow();
+    expect((await api.post('/v1/sessions', input, withKey(randomUUID()))).status).toBe(202);
+  });
+
   test('that is no key is refused', async () => {
     expect(await api.post('/v1/sessions', pair(), withKey('not one'))).toMatchObject({
       status: 400,
