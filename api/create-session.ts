@@ -78,8 +78,8 @@ async function startOrFind(
 ): Promise<StartedOrRunning> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     const before = creation && (await reader.current(sessionId));
-    const made = creation && before && (await madeBy(creation, before, temporal, reader));
-    if (made !== undefined) return { session: made.session, created: false };
+    const made = creation && before && (await madeBy(creation, before, temporal));
+    if (made !== undefined) return { session: made, created: false };
     // Where there was none, another start with the same key may come first, and be over before this one: then a second look
     // finds it. What was refused after that never was a session, and is in nobody's way.
     const isFirst = creation !== undefined && before === undefined && attempt === 1;

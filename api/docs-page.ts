@@ -56,7 +56,7 @@ export function docsPage(): string {
   );
   const body = [
     `<h1>${escaped(info.title)}</h1><p>${escaped(info.description)}</p>`,
-    '<p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>',
+    '<p>For programs: <a href="/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>',
     '<nav aria-label="Contents"><ul>',
     ...operations.map(
       ({ method, path, described: { operationId, summary } }) =>

@@ -26,7 +26,7 @@ export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
   Session: {
     sessionId: 'session~{interactionId}~{supervisorId}; also the id of its Temporal workflow.',
     runId: 'Tells one session from the next under the same sessionId.',
-    version: 'Rises with every change; never falls.',
+    version: 'Rises with every change; falls only where the session is reset in Temporal.',
     state: 'What the platform last confirmed. PENDING: it has confirmed nothing yet. TERMINATED: over for good.',
     monitorSessionId: 'The platform’s id of the leg; null while there is none.',
     bargeStatus: 'Whether anybody on the call, ours or not, barges or whispers, as last seen.',
@@ -40,12 +40,12 @@ export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
   Command: {
     action: 'start: the session’s own first command, whose commandId is ~start.',
     status:
-      'accepted and queued are under way. applied: done, as the platform confirmed. rejected: the platform or the session’s state said no. expired: its wait for the channel was over. superseded: a newer barge or whisper took its place. cancelled: the session ended, or fell silent, first. failed: it could not be carried out.',
+      'accepted and queued are under way. applied: done, as the platform confirmed; a stop of a session that was over already is applied too. rejected: the platform or the session’s state said no. expired: its wait for the channel was over. superseded: a newer barge or whisper took its place. cancelled: the session ended, or fell silent, first. failed: it could not be carried out.',
     reason: 'Why it was not applied.',
     position: 'While queued: the place in line, 1 is next.',
     expiresAt: 'While queued: when the wait is over.',
     conflictingMonitorSessionId:
-      'While queued at 1: the leg that holds the channel all the same, such as another program’s.',
+      'The leg that held the channel although it was this command’s turn, such as another program’s.',
   },
   Interaction: {
     customer: 'As the platform shows it; not masked.',

@@ -4,9 +4,10 @@ import { literal } from '../directory/list-filter.js';
 import type { StartSessionInput } from '../domain/commands.js';
 import { commandIdSchema } from '../domain/identifiers.js';
 import { MONITORING_SESSION } from '../domain/workflow-contract.js';
+import type { SessionSnapshot } from '../domain/session.js';
 import type { Creation } from '../domain/workflow-contract.js';
 import { invalidRequest, Problem } from './problem.js';
-import type { ReadSession, SessionReader } from './session-reader.js';
+import type { ReadSession } from './session-reader.js';
 import { creationOf, sessionOf } from './session-view.js';
 import type { Temporal } from './temporal-client.js';
 
@@ -30,35 +31,33 @@ export function creationBy(key: string, input: StartSessionInput): Creation {
 
 /**
  * The session that the same key has made, running or not; `undefined` if there is none, or Temporal knows it no more.
- * No round trip where the current one is it, else a list, which lags up to 2 s behind: that matters to nobody, because
- * what is older than the current one was there before it.
+ * No round trip where the current one is it, else a list. That lags up to 2 s behind: a session that another has followed
+ * within that time may not be found yet.
  * @throws {Problem} `idempotency.key.reused`
  */
 export async function madeBy(
   { key, payload }: Creation,
   current: ReadSession,
   temporal: Temporal,
-  reader: SessionReader,
-): Promise<ReadSession | undefined> {
+): Promise<SessionSnapshot | undefined> {
   const same = (made: Creation): boolean => {
     if (made.key === key && made.payload !== payload) throw keyReused(key);
     return made.key === key;
   };
-  if (current.creation !== undefined && same(current.creation)) return current;
+  if (current.creation !== undefined && same(current.creation)) return current.session;
 
   const { sessionId } = current.session;
   const query = `WorkflowType = ${literal(MONITORING_SESSION)} AND WorkflowId = ${literal(sessionId)}`;
-  const runId = await temporal.call(async () => {
+  return temporal.call(async () => {
     let searched = 0;
     for await (const execution of temporal.client.workflow.list({ query, pageSize: SESSIONS_SEARCHED })) {
       const made = creationOf(execution);
-      if (made !== undefined && same(made)) return sessionOf(execution)?.runId;
+      if (made !== undefined && same(made)) return sessionOf(execution);
       searched += 1;
       if (searched >= SESSIONS_SEARCHED) break;
     }
     return undefined;
   });
-  return runId === undefined ? undefined : reader.read(sessionId, runId);
 }
 
 /** A `422`: whoever repeats a request repeats all of it (draft-ietf-httpapi-idempotency-key-header, 2.7). */

@@ -33,18 +33,21 @@ export function getSession(reader: SessionReader): Handler {
     const sessionId = pathPart(request, 'sessionId');
     const context = contextOf(request);
     context.sessionId = sessionId;
-    const { session } = await reader.read(sessionId, runId);
+    const { session, lastRunId } = await reader.read(sessionId, runId);
     context.interactionId = session.interactionId;
-    const etag = etagOf(session);
+    const etag = etagOf(session, lastRunId);
     response.set('ETag', etag);
     if (isKnown(etag, request.get('if-none-match'))) response.status(304).end();
     else response.json(toResource(session));
   };
 }
 
-/** Weak: `serverNow` differs each time. */
-function etagOf({ runId, version }: SessionSnapshot): string {
-  return `W/"${runId}.${version}"`;
+/**
+ * Weak: `serverNow` differs each time. By the run that carries the session now: one that is reset in Temporal counts its versions
+ * from there again, in another run.
+ */
+function etagOf({ version }: SessionSnapshot, lastRunId: string): string {
+  return `W/"${lastRunId}.${version}"`;
 }
 
 /**
@@ -52,7 +55,8 @@ function etagOf({ runId, version }: SessionSnapshot): string {
  * because it adds `Cache-Control: no-cache`, which is meant for caches.
  */
 function isKnown(etag: string, ifNoneMatch = ''): boolean {
-  return ifNoneMatch.split(',').some((known) => known.trim() === '*' || known.trim() === etag);
+  const weak = ifNoneMatch.split(',').map((known) => known.trim().replace(/^W\//, ''));
+  return weak.includes('*') || weak.includes(etag.replace(/^W\//, ''));
 }
 
 interface SessionPage {

@@ -115,12 +115,13 @@ export const OPERATIONS = [
     path: '/v1/sessions',
     summary: 'Start to monitor an interaction',
     description:
-      'A supervisor has one session on an interaction: where it runs already, it is answered, and the body otherwise ignored. The new one is PENDING until the platform confirms its leg; Prefer: wait=N holds the answer until then. A repeat with the same Idempotency-Key is answered the session that it made, even one that has ended.',
+      'A supervisor has one session on an interaction: where it runs already, it is answered, and the body otherwise ignored. The new one is PENDING until the platform confirms its leg; Prefer: wait=N holds the answer until then. A repeat with the same Idempotency-Key is answered the session that it made, even one that has ended; a key that found a session which ran already leaves no trace.',
     headers: ['Prefer', 'Idempotency-Key'],
     body: 'NewSession',
     answers: {
       200: {
-        description: 'The session that runs already or, with Prefer: wait=N, the new one as it is after PENDING.',
+        description:
+          'The session that runs already, or that the same Idempotency-Key has made; with Prefer: wait=N the new one as it is after PENDING.',
         body: 'Session',
         headers: ['Location', 'Preference-Applied'],
         links: sessionLinks,
@@ -158,7 +159,7 @@ export const OPERATIONS = [
     path: '/v1/sessions/{sessionId}/commands',
     summary: 'Barge, whisper, fall silent or stop',
     description:
-      'Accepted means durable: it is carried out, or ends with a reason, whatever dies meanwhile. Prefer: wait=N holds the answer until its outcome. A repeat with the same Idempotency-Key is the same command. stop of a session that has ended is answered applied.',
+      'Accepted means durable: it is carried out, or ends with a reason, whatever dies meanwhile. Prefer: wait=N holds the answer until its outcome. A repeat with the same Idempotency-Key is the same command of the same session; send its runId along, or a repeat that comes after the session’s end may reach the next one. stop of a session that has ended is answered applied.',
     headers: ['Prefer', 'Idempotency-Key'],
     body: 'NewCommand',
     answers: {
@@ -180,6 +181,7 @@ export const OPERATIONS = [
       'session.superseded',
       'idempotency.key.reused',
       'temporal.unreachable',
+      'workers.unavailable',
     ],
   },
   {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Request, Response } from 'express';
 import { commandRequest, isFinal } from '../domain/commands.js';
+import { COMMANDS_SHOWN } from '../domain/session-record.js';
 import type { CommandAction, CommandResource, CommandSignal } from '../domain/commands.js';
 import { parseSessionWorkflowId } from '../domain/identifiers.js';
 import { SERVICE_ACTOR } from './authentication.js';
@@ -78,6 +79,7 @@ export function sendCommand(temporal: Temporal, reader: SessionReader, stopping:
 
     const wait = waitOf(request, response, stopping);
     const seen = wait.seconds > 0 ? await seenWithin(temporal, reader, command, wait) : before;
+    if (seen !== undefined && seen.action !== action) throw keyReused(commandId);
     if (seen !== undefined && isFinal(seen.status)) {
       preferenceApplied(response, wait);
       answer(200, seen);
@@ -104,6 +106,11 @@ async function endedCommand(
   reader: SessionReader,
   command: Command,
 ): Promise<CommandResource | undefined> {
+  const current = await reader.current(command.sessionId);
+  // One that ended by itself has given all its commands an outcome, and so few of them are all mirrored: no worker is needed.
+  const isComplete = current?.session.endReason !== 'terminated' && (current?.commands.length ?? 0) < COMMANDS_SHOWN;
+  if (isComplete && current?.commands.every(({ commandId }) => commandId !== command.commandId) === true)
+    return undefined;
   try {
     const repeated = await readCommand(temporal, reader, command);
     if (repeated.action !== command.action) throw keyReused(command.commandId);

@@ -99,7 +99,7 @@ export interface SessionRecord {
 export const COMMANDS_KEPT = 500;
 
 /** How many of them the memo mirrors: about 1 KB, with each change of the session. */
-const COMMANDS_SHOWN = 10;
+export const COMMANDS_SHOWN = 10;
 
 /**
  * How much of the audit trail is kept, the newest, in bytes as reckoned by {@link weightOf}: with the commands it has to
