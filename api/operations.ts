@@ -13,7 +13,14 @@ import { pageLimit } from './request-input.js';
 /** What callers send, by the name that the document gives it. */
 export const REQUESTS = { NewSession: startSessionInput, NewCommand: commandRequest } as const;
 
-const cursor = z.string().min(1).max(2_048);
+/** @param maxLength of what `encodeCursor` makes of the list's own place, characters */
+const cursor = (maxLength: number) =>
+  z
+    .string()
+    .min(1)
+    .max(maxLength)
+    .optional()
+    .describe('The nextCursor of the answer before, with the same parameters.');
 const nextCursor = z.string().nullable().describe('Of the next page; null: this is the last one.');
 
 const interactionResource = z.object({
@@ -52,14 +59,14 @@ export const sessionListQuery = z.strictObject({
   supervisorId: startSessionInput.shape.supervisorId.optional(),
   state: sessionState.optional().describe('Sessions that have ended are TERMINATED.'),
   limit: pageLimit,
-  cursor: cursor.optional().describe('The nextCursor of the answer before, with the same parameters.'),
+  cursor: cursor(1_024),
 });
 
 /** Of `GET /v1/interactions`. */
 export const interactionListQuery = z.strictObject({
   status: interactionStatus.default('connected'),
   limit: pageLimit,
-  cursor: cursor.optional().describe('The nextCursor of the answer before, with the same parameters.'),
+  cursor: cursor(2_048),
 });
 
 /** Of `GET /v1/sessions/{sessionId}`. */
