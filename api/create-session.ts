@@ -9,7 +9,7 @@ import type { SessionSnapshot } from '../domain/session.js';
 import { CREATION_MEMO, MONITORING_SESSION, SESSION_MEMO, START_MEMO } from '../domain/workflow-contract.js';
 import type { Creation, StartProgress } from '../domain/workflow-contract.js';
 import { awaitOutcome } from './await-outcome.js';
-import { creationBy, idempotencyKeyOf, madeBy } from './idempotency.js';
+import { creationBy, idempotencyKeyOf, isSame, madeBy } from './idempotency.js';
 import { preferenceApplied, waitOf } from './prefer.js';
 import type { Wait } from './prefer.js';
 import { Problem } from './problem.js';
@@ -89,7 +89,8 @@ async function startOrFind(
 
     const running = await reader.current(sessionId);
     if (running?.open !== true) continue;
-    if (creation !== undefined && running.creation?.key === creation.key) continue;
+    if (creation !== undefined && isSame(creation, running.creation))
+      return { session: running.session, created: false };
     if (running.session.ending !== null || running.session.state === 'TERMINATED') {
       throw new Problem(
         'session.ending',

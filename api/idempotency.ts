@@ -29,6 +29,13 @@ export function creationBy(key: string, input: StartSessionInput): Creation {
   return { key, payload: createHash('sha256').update(JSON.stringify(sorted)).digest('base64url') };
 }
 
+/** Whether a session was made by the same request. @throws {Problem} `idempotency.key.reused` where only the key is the same */
+export function isSame({ key, payload }: Creation, made: Creation | undefined): boolean {
+  if (made?.key !== key) return false;
+  if (made.payload !== payload) throw keyReused(key);
+  return true;
+}
+
 /**
  * The session that the same key has made, running or not; `undefined` if there is none, or Temporal knows it no more.
  * No round trip where the current one is it, else a list. That lags up to 2 s behind: a session that another has followed
@@ -36,23 +43,18 @@ export function creationBy(key: string, input: StartSessionInput): Creation {
  * @throws {Problem} `idempotency.key.reused`
  */
 export async function madeBy(
-  { key, payload }: Creation,
+  asked: Creation,
   current: ReadSession,
   temporal: Temporal,
 ): Promise<SessionSnapshot | undefined> {
-  const same = (made: Creation): boolean => {
-    if (made.key === key && made.payload !== payload) throw keyReused(key);
-    return made.key === key;
-  };
-  if (current.creation !== undefined && same(current.creation)) return current.session;
+  if (isSame(asked, current.creation)) return current.session;
 
   const { sessionId } = current.session;
   const query = `WorkflowType = ${literal(MONITORING_SESSION)} AND WorkflowId = ${literal(sessionId)}`;
   return temporal.call(async () => {
     let searched = 0;
     for await (const execution of temporal.client.workflow.list({ query, pageSize: SESSIONS_SEARCHED })) {
-      const made = creationOf(execution);
-      if (made !== undefined && same(made)) return sessionOf(execution);
+      if (isSame(asked, creationOf(execution))) return sessionOf(execution);
       searched += 1;
       if (searched >= SESSIONS_SEARCHED) break;
     }
