@@ -4,8 +4,10 @@ import type { Handler } from './routes.js';
 
 /** `GET /openapi.json`. */
 export function getOpenApi(): Handler {
-  const document = openApiDocument();
+  let document: ReturnType<typeof openApiDocument> | undefined;
   return (_request, response) => {
+    // Made when somebody first asks, which in most processes nobody does.
+    document ??= openApiDocument();
     response.json(document);
     return Promise.resolve();
   };
@@ -13,8 +15,9 @@ export function getOpenApi(): Handler {
 
 /** `GET /docs`: the same for people. */
 export function getDocs(): Handler {
-  const page = docsPage();
+  let page: string | undefined;
   return (_request, response) => {
+    page ??= docsPage();
     response.set('Content-Security-Policy', DOCS_POLICY).type('html').send(page);
     return Promise.resolve();
   };
