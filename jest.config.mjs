@@ -1,8 +1,8 @@
 /**
  * ESM throughout: TypeScript is stripped by swc (types are checked by `tsc`), `./x.js` specifiers find `./x.ts`.
- * Suites wait more than they work: three of them, with a Temporal server each, keep 2 cores busy; with a fourth the servers of a
- * slow machine fell so far behind that sessions were not taken up for minutes. Hence the generous limit too, above that of
- * `until`, which says what was waited for.
+ * Suites wait more than they work: three of them, with a Temporal server each, and the whole product beside them
+ * (`scripts/test.mjs`) keep 2 cores busy; with more the servers of a slow machine fall so far behind that sessions are not taken up
+ * for minutes. Hence the generous limit too, above that of `until`, which says what was waited for.
  */
 export default {
   testEnvironment: 'node',
