@@ -1,32 +1,67 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { RequestHandler } from 'express';
+import { actorOf, setCaller } from './caller.js';
+import type { Caller } from './caller.js';
 import { Problem } from './problem.js';
+import { contextOf } from './request-context.js';
+import type { TokenVerifier } from './token-verifier.js';
 
-/** How the audit trail names a caller that has the API key. */
-export const SERVICE_ACTOR = 'service';
+/** What callers may present; with neither, nobody gets in. */
+export interface Credentials {
+  /** The one key of the services. */
+  readonly apiKey?: string | undefined;
+  /** The tokens of people. */
+  readonly tokens?: TokenVerifier | undefined;
+}
 
-/** Lets requests with `Authorization: Bearer <API_KEY>` pass; everyone else gets `401`. */
-export function requireKey(apiKey: string): RequestHandler {
-  const expected = digest(apiKey);
-  return (request, _response, next) => {
-    const authorization = request.get('authorization');
-    const key = bearerOf(authorization);
-    // Digests have one length, so that the comparison takes as long for every key.
-    if (key !== undefined && timingSafeEqual(digest(key), expected)) {
-      next();
-      return;
+/** Tells who sends a request, by its `Authorization`. @throws {Problem} `authentication.required`, `authentication.unavailable` */
+export type Authenticate = (authorization: string | undefined) => Promise<Caller>;
+
+/** Knows services by the API key and people by their tokens (RFC 6750). */
+export function authenticator({ apiKey, tokens }: Credentials): Authenticate {
+  const expected = apiKey === undefined ? undefined : digest(apiKey);
+  const ways = [
+    ...(apiKey === undefined ? [] : ['<API_KEY>']),
+    ...(tokens === undefined ? [] : ['<a token of the identity provider>']),
+  ].join(' or ');
+  return async (authorization) => {
+    const bearer = bearerOf(authorization);
+    if (bearer === undefined) {
+      throw unauthenticated(`Send Authorization: Bearer ${ways}.`, 'Bearer');
     }
-    const detail =
-      authorization === undefined
-        ? 'Send the API key: Authorization: Bearer <API_KEY>.'
-        : 'The key in the Authorization header is not the one this API was started with (Bearer <API_KEY>).';
-    throw new Problem('authentication.required', detail, { headers: { 'WWW-Authenticate': 'Bearer' } });
+    // Digests have one length, so that the comparison takes as long for every key.
+    if (expected !== undefined && timingSafeEqual(digest(bearer), expected)) return { kind: 'service' };
+    if (tokens !== undefined && isJwt(bearer)) return tokens.verify(bearer);
+    throw unauthenticated(
+      `The bearer in the Authorization header is not what this API takes (Bearer ${ways}).`,
+      'Bearer error="invalid_token"',
+    );
+  };
+}
+
+/** Lets requests of callers it knows pass; everyone else gets `401`. */
+export function requireCaller(authenticate: Authenticate): RequestHandler {
+  return async (request, _response, next) => {
+    const caller = await authenticate(request.get('authorization'));
+    setCaller(request, caller);
+    contextOf(request).actor = actorOf(caller);
+    next();
   };
 }
 
 /** The token of a bearer header (RFC 6750). */
 export function bearerOf(authorization: string | undefined): string | undefined {
   return /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
+}
+
+/** A `401`. @param challenge of `WWW-Authenticate` (RFC 6750, 3) */
+export function unauthenticated(detail: string, challenge: string): Problem {
+  return new Problem('authentication.required', detail, { headers: { 'WWW-Authenticate': challenge } });
+}
+
+/** Header, payload and signature (RFC 7515, 3.1). */
+function isJwt(bearer: string): boolean {
+  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(bearer);
 }
 
 function digest(text: string): Buffer {

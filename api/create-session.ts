@@ -1,7 +1,7 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import type { Request, Response } from 'express';
-import { START_COMMAND_ID, startSessionInput } from '../domain/commands.js';
+import { sessionRequest, sessionRequestOfService, START_COMMAND_ID } from '../domain/commands.js';
 import type { StartSessionInput } from '../domain/commands.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
 import { newSessionRecord } from '../domain/session-record.js';
@@ -9,6 +9,7 @@ import type { SessionSnapshot } from '../domain/session.js';
 import { CREATION_MEMO, MONITORING_SESSION, SESSION_MEMO, START_MEMO } from '../domain/workflow-contract.js';
 import type { Creation, StartProgress } from '../domain/workflow-contract.js';
 import { awaitOutcome } from './await-outcome.js';
+import { actorOf, callerOf, requireSelf, requireVoice } from './caller.js';
 import { creationBy, idempotencyKeyOf, isSame, madeBy } from './idempotency.js';
 import { preferenceApplied, waitOf } from './prefer.js';
 import type { Wait } from './prefer.js';
@@ -48,11 +49,15 @@ export function createSession(
 ): Handler {
   return async (request: Request, response: Response) => {
     parseQuery(noQuery, request);
-    const input = parseBody(startSessionInput, request);
+    const input = inputOf(request);
     const sessionId = sessionWorkflowId(input.interactionId, input.supervisorId);
     const context = contextOf(request);
     context.sessionId = sessionId;
     context.interactionId = input.interactionId;
+    context.action = 'start';
+    const caller = callerOf(request);
+    requireSelf(caller, input.supervisorId);
+    requireVoice(caller, input.mode ?? 'silent');
 
     const key = idempotencyKeyOf(request);
     const creation = key === undefined ? undefined : creationBy(key, input);
@@ -66,6 +71,15 @@ export function createSession(
     if (later !== undefined) preferenceApplied(response, wait).status(200).json(toResource(later));
     else response.status(created ? 202 : 200).json(toResource(session));
   };
+}
+
+/** What is asked for, by whom. @throws {Problem} `invalid.request` */
+function inputOf(request: Request): StartSessionInput {
+  const caller = callerOf(request);
+  const actor = actorOf(caller);
+  if (caller.kind === 'service') return { ...parseBody(sessionRequestOfService, request), actor };
+  const { supervisorId = caller.id, ...asked } = parseBody(sessionRequest, request);
+  return { ...asked, supervisorId, actor };
 }
 
 /** Temporal lets one workflow run under an id: of any number of simultaneous starts, one creates (rule 2). */

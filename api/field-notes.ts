@@ -11,7 +11,8 @@ type NotesOn<T> = { readonly [K in keyof T]?: FieldsOf<T[K]> };
 export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
   NewSession: {
     interactionId: 'The platform’s id of the call.',
-    supervisorId: 'Who listens. One supervisor has one session on an interaction.',
+    supervisorId:
+      'Who listens. One supervisor has one session on an interaction. With a token: its sub unless told, and nobody else without the role admin; with the API key it is required.',
     mediaServerGroupId: 'Asks the platform for this media server group.',
     mode: 'What the session goes to once it is active. Default: silent.',
     maxDurationSeconds: 'It is stopped after so long, s. Default: 86400.',

@@ -1,11 +1,14 @@
 import { pino } from 'pino';
+import type { Logger } from 'pino';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { apiSettings, SettingsError } from '../domain/settings.js';
 import type { ApiSettings } from '../domain/settings.js';
 import { keptApiKey } from './api-key.js';
 import { ReadinessProbe } from './health.js';
+import type { Credentials } from './authentication.js';
 import { drain, listen } from './http-server.js';
 import { createApi } from './server.js';
+import { TokenVerifier } from './token-verifier.js';
 import { prepareConnection, Temporal } from './temporal-client.js';
 import type { LazyConnection } from './temporal-client.js';
 import { watchTemporal } from './watch-temporal.js';
@@ -17,14 +20,16 @@ async function main(): Promise<void> {
   const settings = apiSettings(process.env);
   const log = pino({ level: settings.logLevel, base: { part: 'api' } });
   const stopping = stopRequest();
-  const apiKey = settings.apiKey ?? (await keyOfThisMachine());
+  const credentials = await credentialsOf(settings, log);
   const connection = connectionOf(settings);
   const { client, address, namespace } = connection;
   try {
     const app = createApi({
       client,
       taskQueue: settings.temporalTaskQueue,
-      apiKey,
+      credentials,
+      rateLimits: { person: settings.rateLimitPerson, service: settings.rateLimitService },
+      corsOrigins: settings.corsOrigins,
       log,
       webhookSecrets: settings.platformWebhookSecret,
       stopping,
@@ -42,6 +47,16 @@ async function main(): Promise<void> {
   } finally {
     await connection.close();
   }
+}
+
+/** Where nobody could get in, a key is made. */
+async function credentialsOf({ apiKey, ...settings }: ApiSettings, log: Logger): Promise<Credentials> {
+  const { authJwksUrl: jwksUrl, authIssuer: issuer, authAudience: audience } = settings;
+  if (jwksUrl === undefined || issuer === undefined || audience === undefined) {
+    return { apiKey: apiKey ?? (await keyOfThisMachine()) };
+  }
+  const onTrouble = (error: unknown): void => log.warn({ err: error, url: jwksUrl }, 'authentication.keys-unavailable');
+  return { apiKey, tokens: new TokenVerifier({ jwksUrl, issuer, audience }, { onTrouble }) };
 }
 
 /** The generated key is written to the terminal once, and never to the log. */

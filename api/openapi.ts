@@ -12,7 +12,12 @@ const refTo = (id: string): Json => ({ $ref: schemaPath(id) });
 
 /** What any operation may answer, beyond its own. */
 const ANYWHERE: readonly ProblemCode[] = ['invalid.request', 'not.acceptable', 'internal.error'];
-const BEHIND_A_BEARER: readonly ProblemCode[] = ['authentication.required'];
+const BEHIND_A_BEARER: readonly ProblemCode[] = [
+  'authentication.required',
+  'authentication.unavailable',
+  'access.denied',
+  'rate.limited',
+];
 const WITH_A_BODY: readonly ProblemCode[] = ['payload.too.large', 'unsupported.media.type'];
 
 const REQUEST_HEADERS: Readonly<Record<RequestHeader, Json>> = {
@@ -58,14 +63,21 @@ export function openApiDocument(): Json {
     paths: paths(),
     components: {
       schemas: { ...schemasOf(REQUESTS, 'input'), ...schemasOf(ANSWERS, 'output') },
-      securitySchemes: { bearer: { type: 'http', scheme: 'bearer', description: 'The API key.' } },
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description:
+            'The API key, or a person’s token (JWT) of the identity provider, with roles among supervisor, qa and admin.',
+        },
+      },
     },
   };
 }
 
 /** The codes of all problems that an operation may answer. */
-export function problemsOf({ problems, isOpen, body }: Operation): readonly ProblemCode[] {
-  const bearer = isOpen === true ? [] : BEHIND_A_BEARER;
+export function problemsOf({ problems, access, body }: Operation): readonly ProblemCode[] {
+  const bearer = access === 'anybody' ? [] : BEHIND_A_BEARER;
   return [...new Set([...problems, ...bearer, ...(body === undefined ? [] : WITH_A_BODY), ...ANYWHERE])];
 }
 
@@ -79,7 +91,7 @@ function paths(): Json {
 }
 
 function describe(operation: Operation): Json {
-  const { id, summary, description, query, headers = [], body, path, isOpen } = operation;
+  const { id, summary, description, query, headers = [], body, path, access } = operation;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => ({
     name,
     in: 'path',
@@ -93,7 +105,7 @@ function describe(operation: Operation): Json {
     operationId: id,
     summary,
     ...(description === undefined ? {} : { description }),
-    ...(isOpen === true ? { security: [] } : {}),
+    ...(access === 'anybody' ? { security: [] } : {}),
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(body === undefined
       ? {}

@@ -1,17 +1,18 @@
 import { z } from 'zod';
-import { commandRequest, commandResource, startSessionInput } from '../domain/commands.js';
+import { commandRequest, commandResource, sessionRequest, startSessionInput } from '../domain/commands.js';
 import type { ProblemCode } from '../domain/errors.js';
 import { interactionStatus } from '../domain/platform-wire.js';
 import { auditEntry } from '../domain/session-record.js';
 import { sessionResource, sessionState } from '../domain/session.js';
 import { tokenHealth } from '../domain/token-keeper.js';
 import { problemBody } from './problem.js';
+import type { Role } from './caller.js';
 import { pageLimit } from './request-input.js';
 
 /** What REST takes and answers, operation by operation: routes, checks and the OpenAPI document all come from here. */
 
 /** What callers send, by the name that the document gives it. */
-export const REQUESTS = { NewSession: startSessionInput, NewCommand: commandRequest } as const;
+export const REQUESTS = { NewSession: sessionRequest, NewCommand: commandRequest } as const;
 
 /** @param maxLength of what `encodeCursor` makes of the list's own place, characters */
 const cursor = (maxLength: number) =>
@@ -105,9 +106,12 @@ export interface Operation {
   readonly answers: Readonly<Record<number, Answer>>;
   /** Besides those that any operation may answer. */
   readonly problems: readonly ProblemCode[];
-  /** Needs no bearer. @default false */
-  readonly isOpen?: true;
+  /** Which people may, by role; software with the API key may everything. `anybody`: no bearer is needed. */
+  readonly access: readonly Role[] | 'anybody';
 }
+
+/** A person acts as themselves, and `qa` does not speak: what is asked decides as well. */
+const ANY_ROLE = ['supervisor', 'qa', 'admin'] as const;
 
 const ofItsBody = { sessionId: '$response.body#/sessionId' };
 const ofItsPath = { sessionId: '$request.path.sessionId' };
@@ -136,6 +140,7 @@ export const OPERATIONS = [
       202: { description: 'The new session.', body: 'Session', headers: ['Location'], links: sessionLinks },
     },
     problems: ['session.ending', 'idempotency.key.reused', 'temporal.unreachable'],
+    access: ANY_ROLE,
   },
   {
     id: 'listSessions',
@@ -146,6 +151,7 @@ export const OPERATIONS = [
     query: sessionListQuery,
     answers: { 200: { description: 'A page of sessions.', body: 'SessionList' } },
     problems: ['temporal.unreachable'],
+    access: ANY_ROLE,
   },
   {
     id: 'getSession',
@@ -159,6 +165,7 @@ export const OPERATIONS = [
       304: { description: 'It is still as its ETag in If-None-Match says.', headers: ['ETag'] },
     },
     problems: ['session.not.found', 'temporal.unreachable'],
+    access: ANY_ROLE,
   },
   {
     id: 'sendCommand',
@@ -190,6 +197,7 @@ export const OPERATIONS = [
       'temporal.unreachable',
       'workers.unavailable',
     ],
+    access: ANY_ROLE,
   },
   {
     id: 'getCommand',
@@ -198,6 +206,7 @@ export const OPERATIONS = [
     summary: 'Read what came of a command',
     answers: { 200: { description: 'The command.', body: 'Command' } },
     problems: ['session.not.found', 'command.not.found', 'temporal.unreachable', 'workers.unavailable'],
+    access: ANY_ROLE,
   },
   {
     id: 'getHistory',
@@ -207,6 +216,7 @@ export const OPERATIONS = [
     query: sessionRunQuery,
     answers: { 200: { description: 'What happened, oldest first.', body: 'History' } },
     problems: ['session.not.found', 'temporal.unreachable', 'workers.unavailable'],
+    access: ANY_ROLE,
   },
   {
     id: 'listInteractions',
@@ -217,6 +227,7 @@ export const OPERATIONS = [
     query: interactionListQuery,
     answers: { 200: { description: 'A page of interactions.', body: 'InteractionList' } },
     problems: ['temporal.unreachable', 'workers.unavailable', 'platform.unavailable'],
+    access: ANY_ROLE,
   },
   {
     id: 'getLiveness',
@@ -225,7 +236,7 @@ export const OPERATIONS = [
     summary: 'Whether the process answers',
     answers: { 200: { description: 'It does.', body: 'Liveness' } },
     problems: [],
-    isOpen: true,
+    access: 'anybody',
   },
   {
     id: 'getReadiness',
@@ -237,7 +248,7 @@ export const OPERATIONS = [
       503: { description: 'It cannot, for these reasons.', body: 'Readiness' },
     },
     problems: [],
-    isOpen: true,
+    access: 'anybody',
   },
 ] as const satisfies readonly Operation[];
 

@@ -13,7 +13,10 @@ export interface ProblemKind {
 /** Every problem that is answered, by its code. */
 export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'invalid.request': { status: 400, title: 'The request is not valid' },
-  'authentication.required': { status: 401, title: 'A valid bearer key is required' },
+  'authentication.required': { status: 401, title: 'A valid bearer is required' },
+  'authentication.unavailable': { status: 503, title: 'Tokens cannot be checked at the moment', retryAfter: 2 },
+  'access.denied': { status: 403, title: 'The caller may not do this' },
+  'rate.limited': { status: 429, title: 'The caller sends more requests than it may', retryAfter: 10 },
   'webhook.signature.invalid': { status: 401, title: 'The event is not signed as it should be' },
   'not.found': { status: 404, title: 'There is no such address' },
   'session.not.found': { status: 404, title: 'There is no such session' },

@@ -8,6 +8,10 @@ export interface RequestContext {
   readonly requestId: string;
   /** The route's pattern, which never holds an id. */
   route?: string;
+  /** Who sent it, as the audit trail names them. */
+  actor?: string;
+  /** What a command asks for. */
+  action?: string;
   sessionId?: string;
   interactionId?: string;
   commandId?: string;
@@ -63,7 +67,9 @@ export function requestLog(log: Logger): RequestHandler {
         ...(response.writableFinished ? {} : { abandoned: true }),
       };
       const text = `${request.method} ${request.path} ${response.statusCode}`;
-      if (response.statusCode >= (isForOperator ? 400 : 500)) log.warn(line, text);
+      // Who was refused, and what they tried, is for those who watch.
+      const isNotable = [401, 403].includes(response.statusCode) || response.statusCode >= (isForOperator ? 400 : 500);
+      if (isNotable) log.warn(line, text);
       else log.info(line, text);
     });
     next();

@@ -1,4 +1,6 @@
 import type { Request, RequestHandler, Response, Router } from 'express';
+import { callerOf, requireRole } from './caller.js';
+import type { Role } from './caller.js';
 import { OPERATIONS } from './operations.js';
 import type { OperationId } from './operations.js';
 import { Problem } from './problem.js';
@@ -50,13 +52,23 @@ export function addRoute(
   });
 }
 
-/** All that REST can do, each operation at the path that its document gives. */
+/** All that REST can do, each operation at the path that its document gives, for those who may. */
 export function addOperations(router: Router, handlers: Readonly<Record<OperationId, Handler>>): void {
   const byPath = new Map<string, Handlers>();
-  for (const { id, path, method } of OPERATIONS) {
-    byPath.set(path, { ...byPath.get(path), [method]: handlers[id] });
+  for (const { id, path, method, access } of OPERATIONS) {
+    byPath.set(path, {
+      ...byPath.get(path),
+      [method]: access === 'anybody' ? handlers[id] : forRoles(access, handlers[id]),
+    });
   }
   for (const [path, handlersOfPath] of byPath) {
     addRoute(router, path.replaceAll(/\{(\w+)\}/g, ':$1'), handlersOfPath, { produces: 'application/json' });
   }
+}
+
+function forRoles(roles: readonly Role[], handler: Handler): Handler {
+  return async (request, response) => {
+    requireRole(callerOf(request), roles);
+    await handler(request, response);
+  };
 }

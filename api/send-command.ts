@@ -5,8 +5,8 @@ import { commandRequest, isFinal } from '../domain/commands.js';
 import { COMMANDS_SHOWN } from '../domain/session-record.js';
 import type { CommandAction, CommandResource, CommandSignal } from '../domain/commands.js';
 import { parseSessionWorkflowId } from '../domain/identifiers.js';
-import { SERVICE_ACTOR } from './authentication.js';
 import { awaitOutcome } from './await-outcome.js';
+import { actorOf, callerOf, requireSelf, requireVoice } from './caller.js';
 import { idempotencyKeyOf, keyReused } from './idempotency.js';
 import { mirrored, readCommand } from './read-command.js';
 import { preferenceApplied, waitOf } from './prefer.js';
@@ -51,11 +51,15 @@ export function sendCommand(temporal: Temporal, reader: SessionReader, stopping:
     const context = contextOf(request);
     context.sessionId = sessionId;
     context.commandId = commandId;
+    context.action = action;
     const ids = parseSessionWorkflowId(sessionId);
     if (ids === undefined) throw sessionNotFound(sessionId);
     context.interactionId = ids.interactionId;
+    const caller = callerOf(request);
+    requireSelf(caller, ids.supervisorId);
+    requireVoice(caller, action);
 
-    const signal = { commandId, actor: SERVICE_ACTOR, ...(reason === undefined ? {} : { reason }) };
+    const signal = { commandId, actor: actorOf(caller), ...(reason === undefined ? {} : { reason }) };
     const command: Command = { sessionId, runId, action, commandId, signal };
     const answer = (status: 200 | 202, shown: CommandResource): void => {
       response.location(commandPath(sessionId, commandId)).status(status).json(shown);

@@ -4,13 +4,17 @@ import type { Express } from 'express';
 import type { Logger } from 'pino';
 import { EventRouter } from '../directory/event-router.js';
 import { answerProblems } from './answer-problems.js';
-import { requireKey } from './authentication.js';
+import { authenticator, requireCaller } from './authentication.js';
+import type { Credentials } from './authentication.js';
 import { createSession } from './create-session.js';
+import { allowOrigins } from './cross-origin.js';
 import { getDocs, getOpenApi } from './documents.js';
 import { getLiveness, getReadiness, ReadinessProbe } from './health.js';
 import { listInteractions } from './interactions.js';
 import { getSession, listSessions } from './list-sessions.js';
 import { Problem } from './problem.js';
+import { limitRate } from './rate-limit.js';
+import type { RateLimits } from './rate-limit.js';
 import { getCommand, getHistory } from './read-command.js';
 import { requestLog } from './request-context.js';
 import { addOperations, addRoute } from './routes.js';
@@ -25,7 +29,11 @@ export interface ApiDependencies {
   /** Where workers of Earshot listen. */
   readonly taskQueue: string;
   /** What callers must present. */
-  readonly apiKey: string;
+  readonly credentials: Credentials;
+  /** @default none */
+  readonly rateLimits?: RateLimits;
+  /** Of other pages that may use REST. @default none */
+  readonly corsOrigins?: readonly string[];
   readonly log: Logger;
   /** Of the platform's webhook; without any there is none. */
   readonly webhookSecrets?: string | undefined;
@@ -45,7 +53,9 @@ export interface ApiDependencies {
 export function createApi({
   client,
   taskQueue,
-  apiKey,
+  credentials,
+  rateLimits,
+  corsOrigins = [],
   log,
   webhookSecrets,
   stopping = new AbortController().signal,
@@ -59,13 +69,15 @@ export function createApi({
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
 
   app.use(requestLog(log));
+  if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   addRoute(app, '/openapi.json', { GET: getOpenApi() }, { produces: 'application/json' });
   addRoute(app, '/docs', { GET: getDocs() }, { produces: 'text/html' });
 
   // Its signature is all that the platform has to show.
   const webhook = receiveEvent(router, webhookKeys(webhookSecrets));
   addRoute(app, '/v1/webhooks/platform', { POST: webhook }, { readBody: [readRaw] });
-  app.use('/v1', requireKey(apiKey));
+  app.use('/v1', requireCaller(authenticator(credentials)));
+  if (rateLimits !== undefined) app.use('/v1', limitRate(rateLimits));
   addOperations(app, {
     createSession: createSession(temporal, reader, stopping, (session) => router.note(session)),
     listSessions: listSessions(temporal),

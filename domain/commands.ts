@@ -33,6 +33,9 @@ export function isFinal(status: CommandStatus): status is FinalCommandStatus {
 /** Free text that goes to the audit trail. */
 const reasonText = z.string().max(500);
 
+/** Who asked, for the audit trail. */
+const actor = z.string().min(1).max(256);
+
 /** Longest `maxDurationSeconds`, and the default: no call lasts longer, and every wait has a limit. */
 export const MAX_DURATION_SECONDS = 86_400;
 
@@ -46,15 +49,21 @@ export const startSessionInput = z.strictObject({
   mediaServerGroupId: externalId.optional(),
   mode: monitorMode.optional(),
   maxDurationSeconds: z.int().min(1).max(MAX_DURATION_SECONDS).optional(),
+  actor: actor.optional(),
   reason: reasonText.optional(),
 });
 export type StartSessionInput = z.infer<typeof startSessionInput>;
 
+/** The body of `POST /v1/sessions`. Who asks is known; a person who names no supervisor is meant themselves. */
+export const sessionRequest = startSessionInput.omit({ actor: true }).partial({ supervisorId: true });
+
+/** Software that has the API key has to name one. */
+export const sessionRequestOfService = sessionRequest.required({ supervisorId: true });
+
 /** The payload of the signals `barge`, `whisper`, `silent` and `stop`. Without a `commandId` the session makes one up. */
 export const commandSignal = z.strictObject({
   commandId: commandIdSchema.optional(),
-  /** Who asked, for the audit trail. */
-  actor: z.string().min(1).max(256).optional(),
+  actor: actor.optional(),
   reason: reasonText.optional(),
 });
 export type CommandSignal = z.infer<typeof commandSignal>;

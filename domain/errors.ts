@@ -7,6 +7,9 @@
 export const PROBLEM_CODES = [
   'invalid.request',
   'authentication.required',
+  'authentication.unavailable',
+  'access.denied',
+  'rate.limited',
   'webhook.signature.invalid',
   'not.found',
   'method.not.allowed',

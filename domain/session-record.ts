@@ -145,6 +145,7 @@ export function newSessionRecord(
         type: 'session.created',
         at,
         commandId: START_COMMAND_ID,
+        ...(input.actor === undefined ? {} : { actor: input.actor }),
         ...(input.reason === undefined ? {} : { reason: input.reason }),
       },
     ],

@@ -61,12 +61,41 @@ const settingsSchema = z.object({
     /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/,
     'must be an IP address or a host name, without a port',
     '127.0.0.1',
-    'Address that the API listens on; any but loopback needs `API_KEY`',
+    'Address that the API listens on; any but loopback needs `API_KEY` or `AUTH_JWKS_URL`',
   ),
   apiKey: secret(
     z.string().regex(HEADER_SAFE, HEADER_SAFE_EXPECTATION).max(512, 'must be at most 512 characters'),
-    'Bearer key of the API for services; unset: one is generated and kept under `.earshot/`',
+    'Bearer key of the API for services; unset, and no `AUTH_JWKS_URL` either: one is generated and kept under `.earshot/`',
   ),
+  authJwksUrl: z
+    .string()
+    .refine((given) => {
+      const url = parsedUrl(given, ['http:', 'https:']);
+      return url !== undefined && (url.protocol === 'https:' || isLoopback(url.hostname.replace(/^\[(.*)\]$/, '$1')));
+    }, 'must be an https:// URL without user name (http:// on loopback only)')
+    .optional()
+    .register(about, {
+      meaning:
+        "Where the identity provider's public keys are (JWKS); with it people may use the API by their tokens (JWT)",
+    }),
+  authIssuer: z.string().optional().register(about, { meaning: '`iss` that every token must have' }),
+  authAudience: z.string().optional().register(about, { meaning: '`aud` that every token must have' }),
+  rateLimitPerson: wholeNumber(
+    1,
+    100_000,
+    20,
+    'Requests a second that one person may send to one API process, over 10 s',
+  ),
+  rateLimitService: wholeNumber(1, 100_000, 500, 'Likewise for all that use `API_KEY`'),
+  corsOrigins: z
+    .string()
+    .transform((given) => given.split(/[\s,]+/))
+    .refine(
+      (origins) => origins.every((one) => parsedUrl(one, ['http:', 'https:'])?.origin === one),
+      'must be origins such as https://desk.example.com, separated by spaces',
+    )
+    .default([])
+    .register(about, { meaning: 'Origins of other pages that may use the API in a browser' }),
   temporalAddress: z
     .string()
     .regex(/^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'must be host:port, without a scheme or a path')
@@ -144,6 +173,12 @@ const apiSchema = settingsSchema.pick({
   port: true,
   host: true,
   apiKey: true,
+  authJwksUrl: true,
+  authIssuer: true,
+  authAudience: true,
+  rateLimitPerson: true,
+  rateLimitService: true,
+  corsOrigins: true,
   temporalAddress: true,
   temporalNamespace: true,
   temporalPort: true,
@@ -205,7 +240,12 @@ export class SettingsError extends Error {
  * @throws {SettingsError} naming every fault.
  */
 export function readSettings(env: Environment): Settings {
-  return read(settingsSchema, env, [...listenFaults(env), ...portFaults(env), ...credentialFaults(env)]);
+  return read(settingsSchema, env, [
+    ...listenFaults(env),
+    ...tokenFaults(env),
+    ...portFaults(env),
+    ...credentialFaults(env),
+  ]);
 }
 
 /**
@@ -214,7 +254,7 @@ export function readSettings(env: Environment): Settings {
  * @throws {SettingsError} naming every fault.
  */
 export function apiSettings(env: Environment): ApiSettings {
-  return read(apiSchema, env, listenFaults(env));
+  return read(apiSchema, env, [...listenFaults(env), ...tokenFaults(env)]);
 }
 
 /**
@@ -299,16 +339,25 @@ function listenFaults(env: Environment): SettingsFault[] {
   const key = valueOf(env, 'API_KEY');
   if (host === undefined || isLoopback(host)) return [];
   if (key === undefined) {
+    if (valueOf(env, 'AUTH_JWKS_URL') !== undefined) return [];
     return [
       {
         name: 'HOST',
-        message: `is not a loopback address${shown('HOST', host)}: set API_KEY too, or leave HOST unset`,
+        message: `is not a loopback address${shown('HOST', host)}: set API_KEY or AUTH_JWKS_URL too, or leave HOST unset`,
       },
     ];
   }
   if (key.length >= EXPOSED_KEY_LENGTH) return [];
   const message = `must have at least ${EXPOSED_KEY_LENGTH} characters when HOST is not loopback`;
   return [{ name: 'API_KEY', message: `${message}${shown('API_KEY', key)}` }];
+}
+
+/** A token is worth nothing before it is known who made it, and for whom. */
+function tokenFaults(env: Environment): SettingsFault[] {
+  const names = ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'];
+  const missing = names.filter((name) => valueOf(env, name) === undefined);
+  if (missing.length === names.length) return [];
+  return missing.map((name) => ({ name, message: `is required with the others of ${names.join(', ')}, and not set` }));
 }
 
 function portFaults(env: Environment): SettingsFault[] {

@@ -85,13 +85,18 @@ function addresses(product: ProductPlan, temporal: string, supervisor: Superviso
   const simulator = supervisor.urlOf('simulator') ?? `http://127.0.0.1:${product.simulatorPort ?? 0}`;
   const rows: [string, string][] = [
     ['API', api],
-    ['API key', settings.apiKey === undefined ? shortPath(join(data, 'api-key')) : 'as set in API_KEY'],
+    ['API key', whereTheKeyIs(settings, data)],
     ['Temporal', temporal],
   ];
   if (product.temporal) rows.push(['Temporal UI', `http://127.0.0.1:${product.temporal.uiPort}`]);
   rows.push(['Platform', settings.platformBaseUrl ?? `${simulator} (simulator)`]);
   rows.push(['Data, logs', `${shortPath(data)}, ${shortPath(logs)}`]);
   return rows.map(([label, value]) => `  ${label.padEnd(13)}${value}`).join('\n');
+}
+
+function whereTheKeyIs({ apiKey, authJwksUrl }: Settings, data: string): string {
+  if (apiKey !== undefined) return 'as set in API_KEY';
+  return authJwksUrl === undefined ? shortPath(join(data, 'api-key')) : 'none, only tokens (AUTH_JWKS_URL)';
 }
 
 function shortPath(path: string): string {

@@ -6,7 +6,9 @@ import { pino } from 'pino';
 import { z } from 'zod';
 import type { InteractionPage } from '../../domain/platform-wire.js';
 import type { ListInteractionsInput } from '../../domain/workflow-contract.js';
+import type { Credentials } from '../../api/authentication.js';
 import { drain, listen } from '../../api/http-server.js';
+import type { RateLimits } from '../../api/rate-limit.js';
 import { createApi } from '../../api/server.js';
 import type { TestTemporal } from '../support/temporal.js';
 import type { WorkflowBundle } from '../support/workflow-bundle.js';
@@ -44,17 +46,28 @@ interface ApiOptions {
   readonly taskQueue?: string;
   readonly callLimitMs?: number;
   readonly webhookSecrets?: string;
+  /** Beside {@link API_KEY}. */
+  readonly credentials?: Credentials;
+  readonly rateLimits?: RateLimits;
+  readonly corsOrigins?: readonly string[];
 }
 
 /** The API over a client, on a free port. */
 export async function startApi(
   client: Client,
-  { taskQueue = `api-${randomUUID()}`, ...options }: ApiOptions = {},
+  { taskQueue = `api-${randomUUID()}`, credentials = {}, ...options }: ApiOptions = {},
 ): Promise<RunningApi> {
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
   const stopping = new AbortController();
-  const app = createApi({ client, taskQueue, apiKey: API_KEY, log, stopping: stopping.signal, ...options });
+  const app = createApi({
+    client,
+    taskQueue,
+    credentials: { apiKey: API_KEY, ...credentials },
+    log,
+    stopping: stopping.signal,
+    ...options,
+  });
   const { server, url } = await listen(app, { host: '127.0.0.1', port: 0 });
 
   const request = async (path: string, { method = 'GET', headers = {}, body }: Request = {}): Promise<Answer> => {

@@ -145,6 +145,6 @@ test('settings that are wrong are named, with exit code 78', async () => {
   const broken = start({ API_KEY: 'k', TEMPORAL_CONFIG_FILE: config });
   expect(await Promise.all([wrong.exit, open.exit, broken.exit])).toEqual([78, 78, 78]);
   expect(wrong.output()).toMatch(/PORT .*\n.*LOG_LEVEL /);
-  expect(open.output()).toMatch(/HOST .*set API_KEY too/);
+  expect(open.output()).toMatch(/HOST .*set API_KEY or AUTH_JWKS_URL too/);
   expect(broken.output()).toMatch(/^The Temporal connection is configured wrongly/);
 });

@@ -32,6 +32,9 @@ describe('readSettings', () => {
   it('has a default for everything that needs a value', () => {
     expect(readSettings({})).toEqual({
       port: 8080,
+      rateLimitPerson: 20,
+      rateLimitService: 500,
+      corsOrigins: [],
       host: '127.0.0.1',
       temporalNamespace: 'default',
       temporalPort: 7233,
@@ -95,6 +98,27 @@ describe('readSettings', () => {
     expect(faultNames({ HOST: '::', API_KEY: 'short' })).toEqual(['API_KEY']);
     expect(readSettings({ HOST: '0.0.0.0', API_KEY: 'k'.repeat(16) }).host).toBe('0.0.0.0');
     expect(readSettings({ API_KEY: 'short' }).apiKey).toBe('short');
+  });
+
+  it('wants all three of what makes a token good, and keys that nobody can swap on the way', () => {
+    const tokens = {
+      AUTH_JWKS_URL: 'https://id/jwks',
+      AUTH_ISSUER: 'https://id/',
+      AUTH_AUDIENCE: 'earshot',
+    };
+    expect(readSettings({ HOST: '0.0.0.0', ...tokens }).authAudience).toBe('earshot');
+    expect(faultNames({ AUTH_ISSUER: 'https://id/' })).toEqual(['AUTH_JWKS_URL', 'AUTH_AUDIENCE']);
+    expect(faultNames({ ...tokens, AUTH_JWKS_URL: 'http://id/jwks' })).toEqual(['AUTH_JWKS_URL']);
+    expect(faultNames({ ...tokens, AUTH_JWKS_URL: 'http://[::1]:9/jwks' })).toEqual([]);
+  });
+
+  it.each(['*', 'desk.example.com', 'https://desk.example.com/', 'https://d, https://e/x'])(
+    'refuses %p for origins',
+    (value) => expect(faultNames({ CORS_ORIGINS: value })).toEqual(['CORS_ORIGINS']),
+  );
+
+  it('takes several origins', () => {
+    expect(readSettings({ CORS_ORIGINS: 'https://d http://e:81' }).corsOrigins).toEqual(['https://d', 'http://e:81']);
   });
 
   it('wants the credentials of a configured platform', () => {

@@ -1,0 +1,39 @@
+import type { RequestHandler } from 'express';
+import { rateLimit } from 'express-rate-limit';
+import { actorOf, callerOf } from './caller.js';
+import { Problem } from './problem.js';
+
+/** Requests a second, by the kind of caller, on average over {@link WINDOW_MS}. */
+export interface RateLimits {
+  readonly person: number;
+  readonly service: number;
+}
+
+/** Short, so that whoever was too fast can stop a session soon again. */
+const WINDOW_MS = 10_000;
+
+/**
+ * Counts the requests of each caller of this process, and answers `429` with `Retry-After` beyond the limit; all answers
+ * tell what is left (`RateLimit`, draft-ietf-httpapi-ratelimit-headers-08).
+ */
+export function limitRate({ person, service }: RateLimits): RequestHandler {
+  return rateLimit({
+    windowMs: WINDOW_MS,
+    limit: (request) => (WINDOW_MS / 1_000) * (callerOf(request).kind === 'service' ? service : person),
+    keyGenerator: (request) => {
+      const caller = callerOf(request);
+      return `${caller.kind} ${actorOf(caller)}`;
+    },
+    identifier: 'caller',
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    handler: (_request, response, next) => {
+      const seconds = String(response.getHeader('Retry-After') ?? WINDOW_MS / 1_000);
+      next(
+        new Problem('rate.limited', `More requests than one caller may send; the next are taken in ${seconds} s.`, {
+          headers: { 'Retry-After': seconds },
+        }),
+      );
+    },
+  });
+}
