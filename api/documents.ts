@@ -1,13 +1,12 @@
 import { DOCS_POLICY, docsPage } from './docs-page.js';
-import { openApiDocument } from './openapi.js';
 import type { Handler } from './routes.js';
 
-/** `GET /openapi.json`. */
-export function getOpenApi(): Handler {
-  let document: ReturnType<typeof openApiDocument> | undefined;
+/** `GET /openapi.json` and `GET /asyncapi.json`. */
+export function getDocument(make: () => object): Handler {
+  let document: object | undefined;
   return (_request, response) => {
     // Made when somebody first asks, which in most processes nobody does.
-    document ??= openApiDocument();
+    document ??= make();
     response.json(document);
     return Promise.resolve();
   };

@@ -1,18 +1,24 @@
 import { createServer } from 'node:http';
-import type { RequestListener, Server } from 'node:http';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 /** How often idle connections of a server that is closing are looked for, ms. */
 const IDLE_CHECK_MS = 50;
+
+interface Handlers {
+  readonly app: RequestListener;
+  readonly events: { readonly upgrade: (request: IncomingMessage, stream: Duplex, head: Buffer) => void };
+}
 
 /**
  * Listens, and answers the address for people and programs: `http://127.0.0.1:8080`.
  * @throws the error of `listen`, such as `EADDRINUSE`
  */
 export async function listen(
-  handler: RequestListener,
+  { app, events }: Handlers,
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<{ readonly server: Server; readonly url: string }> {
-  const server = createServer(handler);
+  const server = createServer(app).on('upgrade', events.upgrade);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {

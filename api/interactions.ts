@@ -57,7 +57,8 @@ async function runningSessions(
     let token: Uint8Array | undefined;
     do {
       const page = await sessionPage(temporal, query, SESSIONS_PER_PAGE, token);
-      for (const { interactionId, sessionId, supervisorId, state } of page.sessions) {
+      for (const { session } of page.sessions) {
+        const { interactionId, sessionId, supervisorId, state } = session;
         const sessions = found.get(interactionId) ?? [];
         sessions.push({ sessionId, supervisorId, state });
         found.set(interactionId, sessions);

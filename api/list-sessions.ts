@@ -20,7 +20,7 @@ export function listSessions(temporal: Temporal): Handler {
     const token = cursor === undefined ? undefined : decodeCursor(query, cursor);
     const { sessions, nextToken } = await sessionPage(temporal, query, limit, token);
     response.json({
-      items: sessions.map(toResource),
+      items: sessions.map(({ session }) => toResource(session)),
       nextCursor: nextToken === undefined ? null : encodeCursor(query, nextToken),
     });
   };
@@ -59,8 +59,14 @@ function isKnown(etag: string, ifNoneMatch = ''): boolean {
   return weak.includes('*') || weak.includes(etag.replace(/^W\//, ''));
 }
 
+/** A session, and the workflow run that carries it. */
+export interface ListedSession {
+  readonly session: SessionSnapshot;
+  readonly run: string;
+}
+
 interface SessionPage {
-  readonly sessions: readonly SessionSnapshot[];
+  readonly sessions: readonly ListedSession[];
   readonly nextToken: Uint8Array | undefined;
 }
 
@@ -84,14 +90,14 @@ export async function sessionPage(
         ...(token === undefined ? {} : { nextPageToken: token }),
       }),
     );
-    const sessions = new Map<string, SessionSnapshot>();
+    const sessions = new Map<string, ListedSession>();
     for (const raw of page.executions) {
       const execution = await executionInfoFromRaw(raw, client.options.loadedDataConverter, undefined, namespace);
       const session = sessionOf(execution);
       if (session === undefined) continue;
       // A reset leaves the run that it replaces behind as terminated; those that run come first.
       const key = `${session.sessionId} ${session.runId}`;
-      if (!sessions.has(key)) sessions.set(key, session);
+      if (!sessions.has(key)) sessions.set(key, { session, run: execution.runId });
     }
     return {
       sessions: [...sessions.values()],

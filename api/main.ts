@@ -1,5 +1,8 @@
 import { pino } from 'pino';
 import type { Logger } from 'pino';
+import type { HintSource } from '../bus/hints.js';
+import { hintsFromSupervisor } from '../bus/process-bus.js';
+import { hintChannel, hintsFromRedis, onceInRedis, RedisConnection } from '../bus/redis-bus.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { apiSettings, SettingsError } from '../domain/settings.js';
 import type { ApiSettings } from '../domain/settings.js';
@@ -8,6 +11,8 @@ import { ReadinessProbe } from './health.js';
 import type { Credentials } from './authentication.js';
 import { drain, listen } from './http-server.js';
 import { createApi } from './server.js';
+import type { Api } from './server.js';
+import type { SharedTickets } from './tickets.js';
 import { TokenVerifier } from './token-verifier.js';
 import { prepareConnection, Temporal } from './temporal-client.js';
 import type { LazyConnection } from './temporal-client.js';
@@ -23,18 +28,21 @@ async function main(): Promise<void> {
   const credentials = await credentialsOf(settings, log);
   const connection = connectionOf(settings);
   const { client, address, namespace } = connection;
+  const bus = connectBus(settings, namespace, log);
   try {
-    const app = createApi({
+    const api = createApi({
       client,
       taskQueue: settings.temporalTaskQueue,
       credentials,
       rateLimits: { person: settings.rateLimitPerson, service: settings.rateLimitService },
       corsOrigins: settings.corsOrigins,
       log,
+      hints: bus.hints,
+      sharedTickets: bus.sharedTickets,
       webhookSecrets: settings.platformWebhookSecret,
       stopping,
     });
-    const { server, url } = await bind(app, settings);
+    const { server, url } = await bind(api, settings);
     log.info({ url, temporal: address, namespace }, 'api.ready');
     process.send?.({ type: 'ready', url });
 
@@ -45,8 +53,38 @@ async function main(): Promise<void> {
     await watching;
     log.info('api.stopped');
   } finally {
+    await bus.close();
     await connection.close();
   }
+}
+
+interface Bus {
+  readonly hints: HintSource | undefined;
+  readonly sharedTickets: SharedTickets | undefined;
+  readonly close: () => Promise<void>;
+}
+
+/** By Redis where there is one, else by the supervisor; without either, the API looks by itself. */
+function connectBus({ redisUrl, temporalTaskQueue }: ApiSettings, namespace: string, log: Logger): Bus {
+  if (redisUrl === undefined) {
+    return { hints: hintsFromSupervisor(), sharedTickets: undefined, close: () => Promise.resolve() };
+  }
+  const onChange = (trouble: unknown): void => {
+    if (trouble === undefined) log.info('redis.connected');
+    else log.warn({ err: trouble }, 'redis.away');
+  };
+  // A connection that is subscribed does nothing else.
+  const subscribed = new RedisConnection({ url: redisUrl, onChange });
+  const other = new RedisConnection({ url: redisUrl, onChange: () => undefined });
+  const channel = hintChannel(namespace, temporalTaskQueue);
+  return {
+    hints: hintsFromRedis(subscribed, channel),
+    sharedTickets: onceInRedis(other, `${channel}:tickets`),
+    close: async () => {
+      await subscribed.close();
+      await other.close();
+    },
+  };
 }
 
 /** Where nobody could get in, a key is made. */
@@ -85,9 +123,9 @@ function connectionOf(settings: ApiSettings): LazyConnection {
   }
 }
 
-async function bind(app: ReturnType<typeof createApi>, settings: ApiSettings): ReturnType<typeof listen> {
+async function bind(api: Api, settings: ApiSettings): ReturnType<typeof listen> {
   try {
-    return await listen(app, settings);
+    return await listen(api, settings);
   } catch (error) {
     throw new CannotStart(
       `The API cannot listen on ${settings.host}:${settings.port} (${describe(error)}): set PORT or HOST to a free one, or end what listens there.`,

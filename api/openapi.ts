@@ -172,7 +172,7 @@ function problemAnswersOf(operation: Operation): Json {
 const NOTES: Readonly<Record<string, Readonly<Record<string, string>> | undefined>> = FIELD_NOTES;
 
 /** Named schemas as the document has them, each referring to the others by name. */
-function schemasOf(named: Readonly<Record<string, z.ZodType>>, io: 'input' | 'output'): Json {
+export function schemasOf(named: Readonly<Record<string, z.ZodType>>, io: 'input' | 'output'): Json {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
   const { schemas } = z.toJSONSchema(registry, {

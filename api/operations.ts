@@ -44,6 +44,7 @@ export const ANSWERS = {
   History: z.object({ items: z.array(auditEntry) }),
   Interaction: interactionResource,
   InteractionList: z.object({ items: z.array(interactionResource), nextCursor }),
+  Ticket: z.object({ ticket: z.string(), expiresAt: z.iso.datetime() }),
   Liveness: z.object({ status: z.literal('alive') }),
   Readiness: z.object({
     status: z.enum(['ready', 'unready']),
@@ -227,6 +228,17 @@ export const OPERATIONS = [
     query: interactionListQuery,
     answers: { 200: { description: 'A page of interactions.', body: 'InteractionList' } },
     problems: ['temporal.unreachable', 'workers.unavailable', 'platform.unavailable'],
+    access: ANY_ROLE,
+  },
+  {
+    id: 'createTicket',
+    method: 'POST',
+    path: '/v1/events/tickets',
+    summary: 'Get a ticket for the WebSocket',
+    description:
+      'For browsers, which cannot send Authorization along: GET /v1/events?ticket= takes it once, within half a minute, for whoever asked for it. What is told there stands in asyncapi.json.',
+    answers: { 201: { description: 'The ticket.', body: 'Ticket' } },
+    problems: [],
     access: ANY_ROLE,
   },
   {

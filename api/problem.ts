@@ -16,6 +16,8 @@ export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'authentication.required': { status: 401, title: 'A valid bearer is required' },
   'authentication.unavailable': { status: 503, title: 'Tokens cannot be checked at the moment', retryAfter: 2 },
   'access.denied': { status: 403, title: 'The caller may not do this' },
+  'upgrade.required': { status: 426, title: 'This address speaks WebSocket' },
+  'too.many.connections': { status: 503, title: 'No more connections can be held', retryAfter: 10 },
   'rate.limited': { status: 429, title: 'The caller sends more requests than it may', retryAfter: 10 },
   'webhook.signature.invalid': { status: 401, title: 'The event is not signed as it should be' },
   'not.found': { status: 404, title: 'There is no such address' },

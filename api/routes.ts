@@ -55,14 +55,21 @@ export function addRoute(
 /** All that REST can do, each operation at the path that its document gives, for those who may. */
 export function addOperations(router: Router, handlers: Readonly<Record<OperationId, Handler>>): void {
   const byPath = new Map<string, Handlers>();
-  for (const { id, path, method, access } of OPERATIONS) {
+  const withoutBody = new Set<string>();
+  for (const operation of OPERATIONS) {
+    const { id, path, method, access } = operation;
+    if (method === 'POST' && !('body' in operation)) withoutBody.add(path);
+
     byPath.set(path, {
       ...byPath.get(path),
       [method]: access === 'anybody' ? handlers[id] : forRoles(access, handlers[id]),
     });
   }
   for (const [path, handlersOfPath] of byPath) {
-    addRoute(router, path.replaceAll(/\{(\w+)\}/g, ':$1'), handlersOfPath, { produces: 'application/json' });
+    addRoute(router, path.replaceAll(/\{(\w+)\}/g, ':$1'), handlersOfPath, {
+      produces: 'application/json',
+      ...(withoutBody.has(path) ? { readBody: [] } : {}),
+    });
   }
 }
 

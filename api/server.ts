@@ -2,14 +2,19 @@ import type { Client } from '@temporalio/client';
 import express from 'express';
 import type { Express } from 'express';
 import type { Logger } from 'pino';
+import type { HintSource } from '../bus/hints.js';
 import { EventRouter } from '../directory/event-router.js';
 import { answerProblems } from './answer-problems.js';
 import { authenticator, requireCaller } from './authentication.js';
 import type { Credentials } from './authentication.js';
 import { createSession } from './create-session.js';
 import { allowOrigins } from './cross-origin.js';
-import { getDocs, getOpenApi } from './documents.js';
+import { asyncApiDocument } from './asyncapi.js';
+import { createTicket } from './create-ticket.js';
+import { getDocs, getDocument } from './documents.js';
+import { EVENTS_PATH, EventSockets } from './event-sockets.js';
 import { getLiveness, getReadiness, ReadinessProbe } from './health.js';
+import { openApiDocument } from './openapi.js';
 import { listInteractions } from './interactions.js';
 import { getSession, listSessions } from './list-sessions.js';
 import { Problem } from './problem.js';
@@ -20,7 +25,10 @@ import { requestLog } from './request-context.js';
 import { addOperations, addRoute } from './routes.js';
 import { sendCommand } from './send-command.js';
 import { SessionReader } from './session-reader.js';
+import { SessionFeed } from './session-feed.js';
 import { Temporal } from './temporal-client.js';
+import { Tickets } from './tickets.js';
+import type { SharedTickets } from './tickets.js';
 import { readRaw, receiveEvent } from './webhook.js';
 import { webhookKeys } from './webhook-signature.js';
 
@@ -35,6 +43,10 @@ export interface ApiDependencies {
   /** Of other pages that may use REST. @default none */
   readonly corsOrigins?: readonly string[];
   readonly log: Logger;
+  /** Where workers say that sessions change. @default lists alone */
+  readonly hints?: HintSource | undefined;
+  /** @default each process has its own */
+  readonly sharedTickets?: SharedTickets | undefined;
   /** Of the platform's webhook; without any there is none. */
   readonly webhookSecrets?: string | undefined;
   /**
@@ -49,7 +61,16 @@ export interface ApiDependencies {
   readonly callLimitMs?: number;
 }
 
-/** The REST API over a Temporal client. It holds no state but caches of a second: any number of replicas may run. */
+export interface Api {
+  readonly app: Express;
+  /** Of the same server: it takes what wants to speak WebSocket. */
+  readonly events: EventSockets;
+}
+
+/**
+ * The API over a Temporal client. It holds no state but caches of a second and, while somebody listens, what the running
+ * sessions are: any number of replicas may run.
+ */
 export function createApi({
   client,
   taskQueue,
@@ -57,27 +78,45 @@ export function createApi({
   rateLimits,
   corsOrigins = [],
   log,
+  hints,
+  sharedTickets,
   webhookSecrets,
   stopping = new AbortController().signal,
   callLimitMs,
-}: ApiDependencies): Express {
+}: ApiDependencies): Api {
   const temporal = new Temporal(client, taskQueue, callLimitMs);
   const reader = new SessionReader(temporal);
   const router = new EventRouter(client, (error) => log.warn({ err: error }, 'events.look-failed'));
   stopping.addEventListener('abort', () => router.close(), { once: true });
+  const authenticate = authenticator(credentials);
+  const tickets = new Tickets(sharedTickets);
+  const feed = new SessionFeed(temporal, reader, { hints, log });
+  const events = new EventSockets({ feed, tickets, authenticate, origins: corsOrigins, log });
+  const stop = (): void => {
+    events.close();
+    feed.close();
+  };
+  stopping.addEventListener('abort', stop, { once: true });
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
 
   app.use(requestLog(log));
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
-  addRoute(app, '/openapi.json', { GET: getOpenApi() }, { produces: 'application/json' });
+  addRoute(app, '/openapi.json', { GET: getDocument(openApiDocument) }, { produces: 'application/json' });
+  addRoute(app, '/asyncapi.json', { GET: getDocument(asyncApiDocument) }, { produces: 'application/json' });
   addRoute(app, '/docs', { GET: getDocs() }, { produces: 'text/html' });
 
   // Its signature is all that the platform has to show.
   const webhook = receiveEvent(router, webhookKeys(webhookSecrets));
   addRoute(app, '/v1/webhooks/platform', { POST: webhook }, { readBody: [readRaw] });
-  app.use('/v1', requireCaller(authenticator(credentials)));
+  app.use('/v1', requireCaller(authenticate));
   if (rateLimits !== undefined) app.use('/v1', limitRate(rateLimits));
+  const speaksWebSocket = (): never => {
+    throw new Problem('upgrade.required', 'Connect with a WebSocket; /asyncapi.json says what is told there.', {
+      headers: { Upgrade: 'websocket', Connection: 'Upgrade' },
+    });
+  };
+  addRoute(app, EVENTS_PATH, { GET: speaksWebSocket });
   addOperations(app, {
     createSession: createSession(temporal, reader, stopping, (session) => router.note(session)),
     listSessions: listSessions(temporal),
@@ -86,6 +125,7 @@ export function createApi({
     getCommand: getCommand(temporal, reader),
     getHistory: getHistory(temporal, reader),
     listInteractions: listInteractions(temporal),
+    createTicket: createTicket(tickets),
     getLiveness,
     getReadiness: getReadiness(new ReadinessProbe(temporal)),
   });
@@ -94,5 +134,5 @@ export function createApi({
     throw new Problem('not.found', `There is nothing at ${request.path}.`);
   });
   app.use(answerProblems(log));
-  return app;
+  return { app, events };
 }

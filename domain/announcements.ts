@@ -27,11 +27,21 @@ const ANNOUNCED = [
   'session.ending',
   'session.ended',
 ] as const satisfies readonly SessionEvent['type'][];
-export type AnnouncedType = (typeof ANNOUNCED)[number];
+
+/** What changes a session without being news of its own: whoever shows the session shows it. */
+const UPDATES: readonly SessionEvent['type'][] = [
+  'leg.made',
+  'session.observed',
+  'platform.unanswering',
+  'platform.answering',
+];
+export type AnnouncedType = (typeof ANNOUNCED)[number] | 'session.updated';
 
 /** The announcement of an event that has led to this record; `undefined` for events that concern nobody else. */
 export function announcementOf(event: SessionEvent, { session }: SessionRecord): SessionAnnouncement | undefined {
-  const type = ANNOUNCED.find((announced) => announced === event.type);
+  const type: AnnouncedType | undefined =
+    ANNOUNCED.find((announced) => announced === event.type) ??
+    (UPDATES.includes(event.type) ? 'session.updated' : undefined);
   if (type === undefined) return undefined;
   const details = Object.entries(event).filter(([key]) => key !== 'actor' && key !== 'reason');
   const { sessionId, interactionId, supervisorId, version, endReason } = session;

@@ -10,6 +10,8 @@ export const PROBLEM_CODES = [
   'authentication.unavailable',
   'access.denied',
   'rate.limited',
+  'upgrade.required',
+  'too.many.connections',
   'webhook.signature.invalid',
   'not.found',
   'method.not.allowed',

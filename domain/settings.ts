@@ -154,6 +154,18 @@ const settingsSchema = z.object({
       ),
     "Secret of the platform's webhook (Standard Webhooks), or several while one replaces the other; unset: the webhook answers 404",
   ),
+  redisUrl: z
+    .string()
+    .refine(
+      (given) => ['redis:', 'rediss:'].includes(URL.canParse(given) ? new URL(given).protocol : ''),
+      'must be a redis:// or rediss:// URL',
+    )
+    .optional()
+    .register(about, {
+      meaning:
+        'Redis by which workers tell APIs at once what happens to sessions, and APIs share tickets; unset: within one `npm start` they do so without, else APIs look every 2 s',
+      secret: true,
+    }),
   simulatorPort: port(8090, 'Port of the simulator'),
   simulatorControl: oneOf(['on', 'off'], 'off', "Whether the simulator's faults can be controlled over HTTP"),
   sweepIntervalSeconds: wholeNumber(1, 3600, 60, 'Seconds between two sweeps over all sessions'),
@@ -184,6 +196,7 @@ const apiSchema = settingsSchema.pick({
   temporalPort: true,
   temporalTaskQueue: true,
   platformWebhookSecret: true,
+  redisUrl: true,
   logLevel: true,
 });
 
@@ -197,6 +210,7 @@ const workerSchema = settingsSchema
     sweepIntervalSeconds: true,
     bargeWaitSeconds: true,
     confirmTimeoutSeconds: true,
+    redisUrl: true,
     logLevel: true,
   })
   .extend({

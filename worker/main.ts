@@ -4,6 +4,10 @@ import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
+import { hintOf } from '../bus/hints.js';
+import type { HintSink } from '../bus/hints.js';
+import { hintsToSupervisor } from '../bus/process-bus.js';
+import { hintChannel, hintsToRedis, RedisConnection } from '../bus/redis-bus.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import type { Logger } from 'pino';
 import { SettingsError, workerSettings } from '../domain/settings.js';
@@ -43,6 +47,7 @@ async function main(): Promise<void> {
       await ensureSearchAttributes(connection, namespace);
       const { temporalTaskQueue: taskQueue, sweepIntervalSeconds, confirmTimeoutSeconds, bargeWaitSeconds } = settings;
       const client = new Client({ connection, namespace });
+      const hints = hintSinks(settings, namespace, log);
       // Before the workers: a connection that a worker uses can't be closed, and that would be all that is told.
       const sweep = { intervalMs: sweepIntervalSeconds * 1_000 };
       const release = await keepStandingWorkflows({ client, workerId, taskQueue, sweep, followsEvents }, log);
@@ -53,7 +58,13 @@ async function main(): Promise<void> {
           namespace,
           taskQueue,
           platform,
-          announce: ({ type, ...announcement }) => log.info(announcement, type),
+          announce: (announcement, run) => {
+            const { type, ...fields } = announcement;
+            // What is no news of its own would only fill the log.
+            if (type === 'session.updated') log.debug(fields, type);
+            else log.info(fields, type);
+            for (const sink of hints) sink.publish(hintOf(announcement, run));
+          },
           workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
           followsEvents,
           token: { workerId, keep: () => platform.keepToken() },
@@ -68,6 +79,7 @@ async function main(): Promise<void> {
       } finally {
         release();
         stopCounting();
+        await Promise.all(hints.map((sink) => sink.close()));
       }
     } finally {
       await connection.close();
@@ -75,6 +87,19 @@ async function main(): Promise<void> {
   } finally {
     await platform.close();
   }
+}
+
+/** Who hears of what happens to sessions: APIs, by Redis and by the supervisor. */
+function hintSinks({ redisUrl, temporalTaskQueue }: WorkerSettings, namespace: string, log: Logger): HintSink[] {
+  const toSupervisor = hintsToSupervisor();
+  const sinks = toSupervisor === undefined ? [] : [toSupervisor];
+  if (redisUrl === undefined) return sinks;
+  const onChange = (trouble: unknown): void => {
+    if (trouble === undefined) log.info('redis.connected');
+    else log.warn({ err: trouble }, 'redis.away');
+  };
+  const redis = new RedisConnection({ url: redisUrl, onChange });
+  return [...sinks, hintsToRedis(redis, hintChannel(namespace, temporalTaskQueue))];
 }
 
 /** A wrong secret shows at once, not at the first call; a platform that is away may come back. */

@@ -31,8 +31,8 @@ export interface SessionWorkerOptions {
   readonly followsEvents?: boolean;
   /** Is told of what went wrong and is tried again. @default nobody */
   readonly onTrouble?: (error: unknown) => void;
-  /** Is told what happens to sessions, as it happens. @default nobody */
-  readonly announce?: (announcement: SessionAnnouncement) => void;
+  /** Is told what happens to sessions, as it happens, and in which run of their workflow. @default nobody */
+  readonly announce?: (announcement: SessionAnnouncement, run: string) => void;
   /** Of `bundleWorkflows`. @default what the build left, or a fresh one */
   readonly workflowBundle?: WorkerOptions['workflowBundle'];
 }
@@ -88,10 +88,10 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
   const sinks: InjectedSinks<SessionSinks> = {
     sessions: {
       announce: {
-        fn(_, announcement) {
+        fn({ runId }, announcement) {
           // Lists do not show it yet, and an event of its leg may come any moment.
           if (announcement.type === 'session.created') router.note(announcement);
-          announce(announcement);
+          announce(announcement, runId);
         },
       },
     },

@@ -14,6 +14,9 @@ const HOPELESS_EXITS = 5;
 /** How long an ended part's output is still read. */
 const LAST_WORDS_MS = 500;
 
+/** What a part wants another to be told; what it is, is theirs. */
+const relayMessage = z.looseObject({ type: z.literal('relay'), to: z.string() });
+
 const readyMessage = z.object({ type: z.literal('ready'), url: z.string().optional() });
 
 /** One process of the product, and how to run it. */
@@ -35,6 +38,8 @@ export interface PartSpec {
 export interface PartEvents {
   /** `url`: where it is reached, if it said so. `first`: false after a restart. */
   ready(part: SupervisedPart, first: boolean, url: string | undefined): void;
+  /** A part has a message for another. */
+  relay(to: string, message: object): void;
   /** It ended without being told to and is started again after `delayMs`. */
   restarting(part: SupervisedPart, how: string, delayMs: number): void;
   /** It ended and isn't started again: wrongly configured, or hopeless. */
@@ -50,6 +55,8 @@ export class SupervisedPart {
   #stopping = false;
   #wasReady = false;
   #exitsBeforeReady = 0;
+  /** Messages to it wait to be sent. */
+  #isFull = false;
 
   constructor(
     readonly spec: PartSpec,
@@ -78,6 +85,7 @@ export class SupervisedPart {
       stdio: ['ignore', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])],
     });
     this.#child = child;
+    this.#isFull = false;
     if (child.pid !== undefined) {
       writePidFile(this.pidFile, child.pid, [this.spec.command, ...this.spec.args].join(' '));
     }
@@ -106,6 +114,8 @@ export class SupervisedPart {
       child.on('message', (message) => {
         const ready = readyMessage.safeParse(message);
         if (ready.success) this.#ready(ready.data.url);
+        const relay = relayMessage.safeParse(message);
+        if (relay.success) this.events.relay(relay.data.to, relay.data);
       });
     } else {
       void this.spec.probe(life.signal).then(
@@ -126,6 +136,16 @@ export class SupervisedPart {
     const kill = setTimeout(() => signalGroup(pid, 'SIGKILL'), this.spec.stopMs);
     await this.#exited;
     clearTimeout(kill);
+  }
+
+  /** Hands it a message of another part; one that is down, or slow to read, does without. */
+  tell(message: object): void {
+    const child = this.#child;
+    if (child?.connected === true && !this.#isFull) {
+      this.#isFull = !child.send(message, () => {
+        this.#isFull = false;
+      });
+    }
   }
 
   /** Kills the process and its group at once; safe to call at any time. */

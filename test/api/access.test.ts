@@ -103,6 +103,7 @@ const TABLE: Readonly<Record<OperationId, readonly Try[]>> = {
   getCommand: [{ what: 'anybody’s', path: `${BENS}/commands/c`, let: KNOWN }],
   getHistory: [{ what: 'anybody’s', path: `${BENS}/history`, let: KNOWN }],
   listInteractions: [{ what: 'all', path: '/v1/interactions', let: KNOWN }],
+  createTicket: [{ what: 'for themselves', path: '/v1/events/tickets', method: 'POST', let: KNOWN }],
   getLiveness: [{ what: 'it', path: '/livez', let: EVERYBODY }],
   getReadiness: [{ what: 'it', path: '/readyz', let: EVERYBODY }],
 };

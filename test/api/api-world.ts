@@ -8,6 +8,8 @@ import type { InteractionPage } from '../../domain/platform-wire.js';
 import type { ListInteractionsInput } from '../../domain/workflow-contract.js';
 import type { Credentials } from '../../api/authentication.js';
 import { drain, listen } from '../../api/http-server.js';
+import type { HintSource } from '../../bus/hints.js';
+import type { SharedTickets } from '../../api/tickets.js';
 import type { RateLimits } from '../../api/rate-limit.js';
 import { createApi } from '../../api/server.js';
 import type { TestTemporal } from '../support/temporal.js';
@@ -50,6 +52,8 @@ interface ApiOptions {
   readonly credentials?: Credentials;
   readonly rateLimits?: RateLimits;
   readonly corsOrigins?: readonly string[];
+  readonly hints?: HintSource;
+  readonly sharedTickets?: SharedTickets;
 }
 
 /** The API over a client, on a free port. */
@@ -60,7 +64,7 @@ export async function startApi(
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
   const stopping = new AbortController();
-  const app = createApi({
+  const api = createApi({
     client,
     taskQueue,
     credentials: { apiKey: API_KEY, ...credentials },
@@ -68,7 +72,7 @@ export async function startApi(
     stopping: stopping.signal,
     ...options,
   });
-  const { server, url } = await listen(app, { host: '127.0.0.1', port: 0 });
+  const { server, url } = await listen(api, { host: '127.0.0.1', port: 0 });
 
   const request = async (path: string, { method = 'GET', headers = {}, body }: Request = {}): Promise<Answer> => {
     const text = typeof body === 'string' ? body : JSON.stringify(body);

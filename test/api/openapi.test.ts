@@ -1,19 +1,24 @@
 import { readFile } from 'node:fs/promises';
+import specs from '@asyncapi/specs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect, test } from '@jest/globals';
+import * as Ajv from 'ajv';
+import addFormats from 'ajv-formats';
 import { z } from 'zod';
+import { asyncApiDocument } from '../../api/asyncapi.js';
 import { DOCS_POLICY, docsPage } from '../../api/docs-page.js';
 import { openApiDocument, problemsOf } from '../../api/openapi.js';
 import { OPERATIONS } from '../../api/operations.js';
 import { PROBLEM_CODES } from '../../domain/errors.js';
 
+const fields = z.record(z.string(), z.unknown());
 const answers = z.record(z.string(), z.object({ content: z.record(z.string(), z.unknown()).optional() }));
 const document = z.object({
   paths: z.record(z.string(), z.record(z.string(), z.object({ operationId: z.string(), responses: answers }))),
   components: z.object({ schemas: z.record(z.string(), z.record(z.string(), z.unknown())) }),
 });
 
-test('the document that the repository keeps is the one that is served (else: npm run openapi)', async () => {
+test('the document that the repository keeps is the one that is served (else: npm run documents)', async () => {
   const kept: unknown = JSON.parse(await readFile(new URL('../../docs/openapi.json', import.meta.url), 'utf8'));
   expect(kept).toEqual(JSON.parse(JSON.stringify(openApiDocument())));
 });
@@ -28,6 +33,24 @@ test('the document is OpenAPI 3.1, every reference in it leads somewhere', async
   expect(references.length).toBeGreaterThan(20);
   expect(references.filter((name) => !named.has(name ?? ''))).toEqual([]);
   expect(text.match(/"\$ref":/g)).toHaveLength(references.length);
+});
+
+test('so is the document of the WebSocket, which is AsyncAPI 3.0', async () => {
+  const file = new URL('../../docs/asyncapi.json', import.meta.url);
+  const made: unknown = JSON.parse(JSON.stringify(asyncApiDocument()));
+  expect(JSON.parse(await readFile(file, 'utf8'))).toEqual(made);
+  const ajv = new Ajv.Ajv({ strict: false, logger: false });
+  addFormats.default(ajv);
+  const isValid = ajv.compile(fields.parse(specs.schemasWithoutId['3.0.0']));
+  expect([isValid(made), isValid.errors]).toEqual([true, null]);
+  expect(isValid({ ...fields.parse(made), asyncapi: '9.0.0' })).toBe(false);
+  const text = JSON.stringify(made);
+  for (const [, path = ''] of text.matchAll(/"\$ref":"#\/([^"]+)"/g)) {
+    expect([path, path.split('/').reduce<unknown>((at, part) => fields.parse(at)[part], made)]).not.toEqual([
+      path,
+      undefined,
+    ]);
+  }
 });
 
 test('what callers send is refused with any other field, what they are answered may come to have more', () => {
@@ -52,8 +75,10 @@ test('every operation is in the document with all that it may answer', () => {
 
 test('every code is one that some operation may answer, or that needs none', () => {
   const answered = new Set(OPERATIONS.flatMap((operation) => problemsOf(operation)));
-  // Of addresses and methods that there are not, and of the platform's own address.
+  // Of the WebSocket, of the platform's own address, and of addresses and methods that there are not.
   expect(PROBLEM_CODES.filter((code) => !answered.has(code))).toEqual([
+    'upgrade.required',
+    'too.many.connections',
     'webhook.signature.invalid',
     'not.found',
     'method.not.allowed',

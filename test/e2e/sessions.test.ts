@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { EventClient } from '../support/event-client.js';
 import { ProductClient } from '../support/product-client.js';
 import { Product, START_LIMIT_MS } from '../support/product.js';
 import { until } from '../support/until.js';
@@ -87,6 +89,32 @@ test('20 starts at once for the same interaction and supervisor make one leg, by
   expect(await client.command(sessionId, 'stop')).toBe('applied');
   await connection.close();
 });
+
+test('what happens is told at once to whoever listens, and again after the API was killed', async () => {
+  await using listening = new EventClient(product.address('API'), {}, { Authorization: `Bearer ${product.apiKey}` });
+  await listening.snapshot();
+  const example = spawn(process.execPath, ['examples/follow-events.mjs', product.address('API')], {
+    env: { ...process.env, NODE_OPTIONS: '', API_KEY: product.apiKey },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let printed = '';
+  example.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  try {
+    await until('it listens', () => /sessions run/.test(printed));
+    const { sessionId } = await client.create(await client.connected(), 'ellen');
+    // Lists know no details: a worker told this, and the supervisor handed it on.
+    expect(await listening.change('session.active', sessionId)).toMatchObject({ mode: 'silent' });
+    await until('it is printed', () => printed.includes(`session.active ${sessionId} SILENT`));
+    await product.kill('api');
+    await until('it answers again', async () => (await client.rest('GET', '/livez')).status === 200);
+    expect(await client.command(sessionId, 'whisper')).toBe('applied');
+    await until('it has come back', () => /sessions run[^]*sessions run/.test(printed));
+    expect(await client.command(sessionId, 'stop')).toBe('applied');
+    await until('the end is printed', () => printed.includes(`session.ended ${sessionId} TERMINATED`));
+  } finally {
+    example.kill();
+  }
+}, 240_000);
 
 test('kill -9 of worker and API loses no command that was accepted', async () => {
   const interactionId = await client.connected();

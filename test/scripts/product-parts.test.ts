@@ -17,6 +17,8 @@ function partsFor(env: Record<string, string>, embedded = true): Record<string, 
   return Object.fromEntries(parts.map((part) => [part.name, part]));
 }
 
+const TOKENS = { AUTH_AUDIENCE: 'a', AUTH_ISSUER: 'i', AUTH_JWKS_URL: 'https://id/jwks' };
+
 const CONFIGURED = {
   PLATFORM_BASE_URL: 'https://p',
   PLATFORM_CLIENT_ID: 'id',
@@ -34,7 +36,15 @@ describe('the parts of the product', () => {
   });
 
   it('see only the settings that are their business', () => {
-    const env = { API_KEY: 'key', PLATFORM_WEBHOOK_SECRET: WEBHOOK_SECRET, AUTH_ISSUER: 'i', PATH: '/bin', HOME: '/' };
+    const env = {
+      API_KEY: 'key',
+      PLATFORM_WEBHOOK_SECRET: WEBHOOK_SECRET,
+      ...TOKENS,
+      RATE_LIMIT_PERSON: '9',
+      CORS_ORIGINS: 'https://d',
+      PATH: '/bin',
+      HOME: '/',
+    };
     const seen = Object.fromEntries(
       Object.entries(partsFor(env)).map(([name, part]) => [name, Object.keys(part.env).sort()]),
     );
@@ -51,7 +61,15 @@ describe('the parts of the product', () => {
         .sort(),
     );
     expect(seen['api']).toEqual(
-      [...everyone, 'API_KEY', 'AUTH_ISSUER', 'PLATFORM_WEBHOOK_SECRET', 'PORT']
+      [
+        ...everyone,
+        ...Object.keys(TOKENS),
+        'API_KEY',
+        'CORS_ORIGINS',
+        'PLATFORM_WEBHOOK_SECRET',
+        'PORT',
+        'RATE_LIMIT_PERSON',
+      ]
         .concat(['TEMPORAL_ADDRESS', 'TEMPORAL_CONFIG_FILE'])
         .sort(),
     );

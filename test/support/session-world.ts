@@ -46,6 +46,8 @@ export interface SessionWorldOptions {
    * What cleans up behind sessions; one world of a server may have it. @default none
    */
   readonly cleaning?: { readonly intervalMs: number; readonly followsEvents: boolean };
+  /** Is told of each announcement. @default nobody */
+  readonly announce?: (announcement: SessionAnnouncement, run: string) => void;
   /** Has a `tokenKeeper` look after the token of each worker that is started. @default false */
   readonly keepsTokens?: boolean;
 }
@@ -93,7 +95,10 @@ export async function createSessionWorld(
       workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
       ...(channelIdleMs === undefined ? {} : { channelIdleMs }),
       ...(activitySlots === undefined ? {} : { activitySlots }),
-      announce: (announcement) => announced.push(announcement),
+      announce: (announcement, run) => {
+        announced.push(announcement);
+        options.announce?.(announcement, run);
+      },
       followsEvents: cleaning?.followsEvents ?? false,
       workflowBundle,
       ...(workerId === undefined ? {} : { token: { workerId, keep: () => platform.keepToken() } }),

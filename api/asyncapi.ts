@@ -1,0 +1,83 @@
+import { changeMessage, heartbeatMessage, snapshotMessage } from '../domain/notifications.js';
+import { sessionResource } from '../domain/session.js';
+import { EVENTS_PATH } from './event-sockets.js';
+import type { EventsQuery } from './event-sockets.js';
+import { schemasOf } from './openapi.js';
+
+type Json = Readonly<Record<string, unknown>>;
+
+const MESSAGES = {
+  Snapshot: 'All sessions that run and that the filters let through: first of all, and after a gap.',
+  Change: 'What happened to a session, and the session as it was read then.',
+  Heartbeat: 'Every 15 s: everything up to seq has been told, or is filtered out.',
+} as const;
+
+const FILTERS: Readonly<Record<keyof EventsQuery, string>> = {
+  ticket: 'Of POST /v1/events/tickets, instead of Authorization; works once.',
+  after:
+    'epoch:seq of the last message seen: what came after it is told, or a snapshot where that is not known any more.',
+  sessionId: 'Only this session.',
+  interactionId: 'Only sessions on this interaction.',
+  supervisorId: 'Only sessions of this supervisor.',
+  own: 'true: only sessions of the person whose token it is.',
+};
+
+/** The AsyncAPI 3.0 document of the WebSocket, made of the schemas that shape what goes out. */
+export function asyncApiDocument(): Json {
+  const names = Object.keys(MESSAGES);
+  return {
+    asyncapi: '3.0.0',
+    info: {
+      title: 'Earshot',
+      version: '1',
+      description:
+        'What happens to monitoring sessions, as it happens. The server speaks; whoever sends anything is closed with 1008. Close codes: 1001 the process ends; 4001 the token has expired; 4008 read too slowly. Come again with after, and nothing is missed.',
+    },
+    channels: {
+      events: {
+        address: EVENTS_PATH,
+        messages: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/messages/${name}` }])),
+        bindings: {
+          ws: {
+            method: 'GET',
+            query: {
+              type: 'object',
+              properties: Object.fromEntries(
+                Object.entries(FILTERS).map(([name, description]) => [name, { type: 'string', description }]),
+              ),
+              additionalProperties: false,
+            },
+            bindingVersion: '0.1.0',
+          },
+        },
+      },
+    },
+    operations: {
+      tellEvents: {
+        action: 'send',
+        channel: { $ref: '#/channels/events' },
+        messages: names.map((name) => ({ $ref: `#/channels/events/messages/${name}` })),
+        security: [{ $ref: '#/components/securitySchemes/bearer' }],
+      },
+    },
+    components: {
+      messages: Object.fromEntries(
+        Object.entries(MESSAGES).map(([name, summary]) => [
+          name,
+          { name, summary, contentType: 'application/json', payload: { $ref: `#/components/schemas/${name}` } },
+        ]),
+      ),
+      schemas: schemasOf(
+        { Snapshot: snapshotMessage, Change: changeMessage, Heartbeat: heartbeatMessage, Session: sessionResource },
+        'output',
+      ),
+      securitySchemes: {
+        bearer: {
+          type: 'http',
+          scheme: 'bearer',
+          description: 'The API key or a person’s token; browsers use ticket.',
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,275 @@
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
+import { WebSocket, WebSocketServer } from 'ws';
+import { z } from 'zod';
+import { externalId } from '../domain/identifiers.js';
+import { fieldFaults } from '../domain/input-faults.js';
+import type { Notification } from '../domain/notifications.js';
+import type { SessionSnapshot } from '../domain/session.js';
+import { toProblem } from './answer-problems.js';
+import { unauthenticated } from './authentication.js';
+import type { Authenticate } from './authentication.js';
+import { actorOf, requireRole, ROLES } from './caller.js';
+import type { Caller } from './caller.js';
+import { invalidRequest, Problem } from './problem.js';
+import type { SessionFeed } from './session-feed.js';
+import { toResource } from './session-view.js';
+import type { Tickets } from './tickets.js';
+
+export const EVENTS_PATH = '/v1/events';
+
+/** How often a connection is asked whether it lives, ms; one that has not answered by the next time is cut. */
+const HEARTBEAT_MS = 15_000;
+
+/** What may wait to be sent to one listener, bytes, beyond the snapshot; who reads slower than that is cut off, and may come again. */
+const UNSENT_LIMIT = 1_024 * 1_024;
+
+/** How long a listener that is told to go may take, ms. */
+const CLOSE_LIMIT_MS = 2_000;
+
+/** Connections of one process. */
+const SOCKETS_LIMIT = 10_000;
+
+/** Connections of one person: some windows, each with a reserve. */
+const SOCKETS_OF_A_PERSON = 50;
+
+/** Close codes (RFC 6455, 7.4; from 4000 on an application's own). */
+const CLOSE = { goingAway: 1001, policy: 1008, tooSlow: 4008, expired: 4001 } as const;
+
+/** The longest timer that Node takes, ms. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Of `GET /v1/events`. */
+const eventsQuery = z.strictObject({
+  ticket: z.string().max(128).optional(),
+  after: z
+    .string()
+    .regex(/^[\w-]{1,64}:\d{1,15}$/, 'must be epoch:seq, as a message told them')
+    .optional(),
+  sessionId: z.string().min(1).max(1_024).optional(),
+  interactionId: externalId.optional(),
+  supervisorId: externalId.optional(),
+  own: z.enum(['true', 'false']).optional(),
+});
+export type EventsQuery = z.infer<typeof eventsQuery>;
+
+interface EventSocketsOptions {
+  readonly feed: Pick<SessionFeed, 'ready' | 'place' | 'sessions' | 'since' | 'listen'>;
+  readonly tickets: Tickets;
+  readonly authenticate: Authenticate;
+  /** Of other pages that may listen. */
+  readonly origins: readonly string[];
+  readonly log: Logger;
+  /** @default {@link HEARTBEAT_MS} */
+  readonly heartbeatMs?: number;
+}
+
+interface Listening {
+  readonly socket: WebSocket;
+  readonly caller: Caller;
+  isAlive: boolean;
+}
+
+/** `GET /v1/events`: the sockets of those who listen to what happens to sessions. */
+export class EventSockets {
+  readonly #options: EventSocketsOptions;
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    maxPayload: 1_024,
+    perMessageDeflate: false,
+    clientTracking: false,
+  });
+  readonly #open = new Set<Listening>();
+  readonly #heartbeat: NodeJS.Timeout;
+  #isClosing = false;
+
+  constructor(options: EventSocketsOptions) {
+    this.#options = options;
+    this.#heartbeat = setInterval(() => this.#beat(), options.heartbeatMs ?? HEARTBEAT_MS);
+    this.#heartbeat.unref();
+  }
+
+  /** How many listen. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Takes a request to speak another protocol (RFC 6455, 4.2), or answers it as REST would. */
+  readonly upgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    const requestId = randomUUID();
+    // A peer that vanishes meanwhile is no news.
+    stream.on('error', () => stream.destroy());
+    this.#admit(request, stream, head, requestId).catch((error: unknown) => {
+      const problem = toProblem(error);
+      if (problem.code === 'internal.error') this.#options.log.error({ err: error, requestId }, 'request.failed');
+      this.#options.log.warn({ requestId, status: problem.status, problem: problem.code }, 'events.refused');
+      refuse(stream, problem, requestId);
+    });
+  };
+
+  /** Sends everybody away; those who come back find another process. */
+  close(): void {
+    this.#isClosing = true;
+    clearInterval(this.#heartbeat);
+    for (const listening of this.#open) this.#dismiss(listening, CLOSE.goingAway, 'the API stops');
+  }
+
+  async #admit(request: IncomingMessage, stream: Duplex, head: Buffer, requestId: string): Promise<void> {
+    const { feed, origins } = this.#options;
+    const url = new URL(request.url ?? '/', 'http://any');
+    if (url.pathname !== EVENTS_PATH) throw new Problem('not.found', `There is no WebSocket at ${url.pathname}.`);
+    requireOrigin(request, origins);
+    const query = parsedQuery(url.searchParams);
+    const caller = await this.#callerOf(request, query);
+    requireRole(caller, ROLES);
+    const concerns = filterOf(query, caller);
+    this.#requireRoom(caller);
+    await feed.ready();
+    if (this.#isClosing) throw new Problem('too.many.connections', 'The API stops; another process takes you.');
+    this.#server.handleUpgrade(request, stream, head, (socket) =>
+      this.#listen({ socket, caller, isAlive: true }, query.after, concerns, requestId),
+    );
+  }
+
+  async #callerOf({ headers }: IncomingMessage, { ticket }: EventsQuery): Promise<Caller> {
+    if (ticket === undefined) return this.#options.authenticate(headers.authorization);
+    const caller = await this.#options.tickets.redeem(ticket);
+    if (caller !== undefined) return caller;
+    throw unauthenticated('The ticket was used, or is older than half a minute: get another one.', 'Bearer');
+  }
+
+  #requireRoom(caller: Caller): void {
+    const own = [...this.#open].filter((other) => actorOf(other.caller) === actorOf(caller)).length;
+    if (this.#open.size >= SOCKETS_LIMIT || (caller.kind === 'person' && own >= SOCKETS_OF_A_PERSON)) {
+      throw new Problem('too.many.connections', 'Close some of those that are open, or try again later.');
+    }
+  }
+
+  #listen(
+    listening: Listening,
+    after: string | undefined,
+    concerns: (session: SessionSnapshot) => boolean,
+    requestId: string,
+  ): void {
+    const { feed, log } = this.#options;
+    const { socket, caller } = listening;
+    const openedAt = performance.now();
+    this.#open.add(listening);
+    const send = (text: string): void => {
+      socket.send(text);
+      if (socket.bufferedAmount > UNSENT_LIMIT + unsentAtFirst) this.#dismiss(listening, CLOSE.tooSlow, 'too slow');
+    };
+    let unsentAtFirst = Infinity;
+    const missed = after === undefined ? undefined : feed.since(placeOf(after));
+    if (missed === undefined) {
+      const sessions = feed.sessions().filter(concerns).map(toResource);
+      send(JSON.stringify({ type: 'snapshot', ...feed.place, sessions } satisfies Notification));
+    } else for (const { session, text } of missed) if (concerns(session)) send(text);
+    unsentAtFirst = socket.bufferedAmount;
+    const silence = feed.listen(({ session, text }) => {
+      if (socket.readyState === WebSocket.OPEN && concerns(session)) send(text);
+    });
+
+    const expiry =
+      caller.kind === 'person'
+        ? setTimeout(
+            () => this.#dismiss(listening, CLOSE.expired, 'the token has expired'),
+            Math.min(Math.max(0, caller.untilMs - Date.now()), LONGEST_TIMER_MS),
+          )
+        : undefined;
+    expiry?.unref();
+    socket.on('pong', () => {
+      listening.isAlive = true;
+    });
+    socket.on('message', () => this.#dismiss(listening, CLOSE.policy, 'nothing is to be sent here'));
+    socket.on('error', () => socket.terminate());
+    socket.once('close', (code, reason) => {
+      clearTimeout(expiry);
+      silence();
+      this.#open.delete(listening);
+      const durationMs = Math.round(performance.now() - openedAt);
+      log.info({ requestId, actor: actorOf(caller), code, reason: reason.toString(), durationMs }, 'events.closed');
+    });
+    log.info({ requestId, actor: actorOf(caller), resumed: missed !== undefined }, 'events.opened');
+  }
+
+  #beat(): void {
+    const { feed } = this.#options;
+    const text = JSON.stringify({
+      type: 'heartbeat',
+      ...feed.place,
+      at: new Date().toISOString(),
+    } satisfies Notification);
+    for (const listening of this.#open) {
+      const { socket, isAlive } = listening;
+      if (!isAlive) {
+        socket.terminate();
+        continue;
+      }
+      listening.isAlive = false;
+      if (socket.readyState !== WebSocket.OPEN) continue;
+      socket.ping();
+      socket.send(text);
+    }
+  }
+
+  #dismiss({ socket }: Listening, code: number, reason: string): void {
+    if (socket.readyState !== WebSocket.OPEN) return;
+    socket.close(code, reason);
+    setTimeout(() => socket.terminate(), CLOSE_LIMIT_MS).unref();
+  }
+}
+
+function parsedQuery(given: URLSearchParams): EventsQuery {
+  const names = [...given.keys()];
+  const repeated = names.filter((name, index) => names.indexOf(name) !== index);
+  if (repeated.length > 0) throw invalidRequest(repeated.map((field) => ({ field, message: 'is given twice' })));
+  const result = eventsQuery.safeParse(Object.fromEntries(given));
+  if (result.success) return result.data;
+  throw invalidRequest(fieldFaults(result.error, 'query'));
+}
+
+function filterOf(
+  { sessionId, interactionId, supervisorId, own }: EventsQuery,
+  caller: Caller,
+): (session: SessionSnapshot) => boolean {
+  if (own === 'true' && caller.kind === 'service') {
+    throw invalidRequest([{ field: 'own', message: 'is for people; the API key has no sessions: use supervisorId' }]);
+  }
+  const ownId = own === 'true' && caller.kind === 'person' ? caller.id : undefined;
+  return (session) =>
+    (sessionId === undefined || session.sessionId === sessionId) &&
+    (interactionId === undefined || session.interactionId === interactionId) &&
+    (supervisorId === undefined || session.supervisorId === supervisorId) &&
+    (ownId === undefined || session.supervisorId === ownId);
+}
+
+/** Browsers let any page open a socket anywhere, and tell whose page it is (RFC 6455, 10.2). Programs tell nothing. */
+function requireOrigin({ headers }: IncomingMessage, allowed: readonly string[]): void {
+  const { origin, host = '' } = headers;
+  if (origin === undefined || allowed.includes(origin)) return;
+  if (URL.canParse(origin) && new URL(origin).host === host) return;
+  throw new Problem('access.denied', `Pages of ${origin} may not listen here; CORS_ORIGINS would have to name it.`);
+}
+
+function placeOf(after: string): { readonly epoch: string; readonly seq: number } {
+  const colon = after.lastIndexOf(':');
+  return { epoch: after.slice(0, colon), seq: Number(after.slice(colon + 1)) };
+}
+
+function refuse(stream: Duplex, problem: Problem, requestId: string): void {
+  const body = JSON.stringify(problem.toBody(requestId));
+  const headers = {
+    Connection: 'close',
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    'X-Request-Id': requestId,
+    'Cache-Control': 'no-store',
+    ...problem.headers,
+  };
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  stream.end([`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`, ...head, '', body].join('\r\n'));
+}

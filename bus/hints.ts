@@ -1,0 +1,34 @@
+import type { SessionAnnouncement } from '../domain/announcements.js';
+import { sessionHint } from '../domain/notifications.js';
+import type { SessionHint } from '../domain/notifications.js';
+
+/** Where workers say that sessions change. What cannot be said is lost: APIs list sessions as well. */
+export interface HintSink {
+  publish(hint: SessionHint): void;
+  close(): Promise<void>;
+}
+
+/** Where APIs hear of it. */
+export interface HintSource {
+  /** Whether hints come at all at the moment. */
+  readonly isUp: boolean;
+  /** @returns no longer listens */
+  listen(listener: HintListener): () => void;
+  close(): Promise<void>;
+}
+
+export interface HintListener {
+  hint(hint: SessionHint): void;
+  /** Some may have been lost. */
+  gap(): void;
+}
+
+/** An announcement as it is told to other processes. */
+export function hintOf(announcement: SessionAnnouncement, run: string): SessionHint {
+  return sessionHint.parse({ ...announcement, run });
+}
+
+/** The hint that another process has sent; `undefined` for what is none. */
+export function parseHint(message: unknown): SessionHint | undefined {
+  return sessionHint.safeParse(message).data;
+}

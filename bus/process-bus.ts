@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import type { SessionHint } from '../domain/notifications.js';
+import { parseHint } from './hints.js';
+import type { HintListener, HintSink, HintSource } from './hints.js';
+
+/**
+ * Hints among the processes of one `npm start`, by way of the supervisor that is the parent of them all: it hands on what a
+ * part sends with `to`.
+ */
+const relayed = z.object({ type: z.literal('relay'), to: z.literal('api'), hint: z.unknown() });
+
+/** For a worker; `undefined` where no supervisor has started it. */
+export function hintsToSupervisor(): HintSink | undefined {
+  if (process.send === undefined) return undefined;
+  return {
+    publish(hint: SessionHint) {
+      // A supervisor that is gone, or too slow, costs nobody anything but time.
+      if (process.connected) process.send?.({ type: 'relay', to: 'api', hint }, undefined, undefined, () => undefined);
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+/** For an API; `undefined` likewise. */
+export function hintsFromSupervisor(): HintSource | undefined {
+  if (process.send === undefined) return undefined;
+  return {
+    get isUp() {
+      return process.connected;
+    },
+    listen(listener: HintListener) {
+      const take = (message: unknown): void => {
+        const hint = parseHint(relayed.safeParse(message).data?.hint);
+        if (hint !== undefined) listener.hint(hint);
+      };
+      process.on('message', take);
+      return () => void process.off('message', take);
+    },
+    close: () => Promise.resolve(),
+  };
+}

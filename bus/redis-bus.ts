@@ -1,0 +1,120 @@
+import { createClient } from '@redis/client';
+import type { RedisClientType } from '@redis/client';
+import { parseHint } from './hints.js';
+import type { HintListener, HintSink, HintSource } from './hints.js';
+
+/** Of all Earshots that share a Redis, those of one task queue of one namespace hear each other. */
+export function hintChannel(namespace: string, taskQueue: string): string {
+  return `earshot:${namespace}:${taskQueue}:sessions`;
+}
+
+interface RedisOptions {
+  readonly url: string;
+  /** Is told of trouble, and of its end (`undefined`); once each. */
+  readonly onChange: (trouble: unknown) => void;
+}
+
+/** Longest pause between two attempts to reach a Redis that is away, ms. */
+const LONGEST_PAUSE_MS = 2_000;
+
+/** One connection that comes back by itself. While it is away, commands fail at once: nothing waits for Redis. */
+export class RedisConnection {
+  readonly client: RedisClientType;
+  readonly #onChange: (trouble: unknown) => void;
+  #troubled = false;
+
+  constructor({ url, onChange }: RedisOptions) {
+    this.#onChange = onChange;
+    this.client = createClient({
+      url,
+      disableOfflineQueue: true,
+      pingInterval: 10_000,
+      socket: {
+        connectTimeout: 5_000,
+        reconnectStrategy: (retries) =>
+          Math.min(50 * 2 ** Math.min(retries, 10), LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2),
+      },
+    });
+    this.client.on('error', (error: unknown) => this.#tell(error)).on('ready', () => this.#tell(undefined));
+    // It tries until it is closed; that it failed has been told.
+    this.client.connect().catch(() => undefined);
+  }
+
+  get isUp(): boolean {
+    return this.client.isReady;
+  }
+
+  close(): Promise<void> {
+    this.client.destroy();
+    return Promise.resolve();
+  }
+
+  #tell(trouble: unknown): void {
+    if (this.#troubled === (trouble !== undefined)) return;
+    this.#troubled = trouble !== undefined;
+    this.#onChange(trouble);
+  }
+}
+
+/** For workers. */
+export function hintsToRedis(redis: RedisConnection, channel: string): HintSink {
+  return {
+    publish(hint) {
+      if (redis.isUp) redis.client.publish(channel, JSON.stringify(hint)).catch(() => undefined);
+    },
+    close: () => redis.close(),
+  };
+}
+
+/** For APIs: what was said while the connection was away is a gap. */
+export function hintsFromRedis(redis: RedisConnection, channel: string): HintSource {
+  const listeners = new Set<HintListener>();
+  const take = (message: string): void => {
+    const hint = parseHint(parsedJson(message));
+    if (hint !== undefined) for (const listener of listeners) listener.hint(hint);
+  };
+  let isSubscribed = false;
+  const subscribe = async (): Promise<void> => {
+    // Once done, it is done again by the client with each connection.
+    if (!isSubscribed) await redis.client.subscribe(channel, take);
+    isSubscribed = true;
+    for (const listener of listeners) listener.gap();
+  };
+  redis.client.on('ready', () => void subscribe().catch(() => undefined));
+  return {
+    get isUp() {
+      return isSubscribed && redis.isUp;
+    },
+    listen(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
+    close: () => redis.close(),
+  };
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Values that processes share, each of which can be taken once. */
+interface OnceValues {
+  put(key: string, value: string, ttlMs: number): Promise<void>;
+  /** Also removes it. */
+  take(key: string): Promise<string | null>;
+}
+
+export function onceInRedis(redis: RedisConnection, prefix: string): OnceValues {
+  return {
+    async put(key: string, value: string, ttlMs: number): Promise<void> {
+      await redis.client.set(`${prefix}:${key}`, value, { expiration: { type: 'PX', value: ttlMs } });
+    },
+    take(key: string): Promise<string | null> {
+      return redis.client.getDel(`${prefix}:${key}`);
+    },
+  };
+}

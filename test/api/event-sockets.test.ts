@@ -1,0 +1,95 @@
+import { expect, test } from '@jest/globals';
+import { pino } from 'pino';
+import { ChangeLog } from '../../api/change-log.js';
+import type { LoggedChange } from '../../api/change-log.js';
+import { EventSockets } from '../../api/event-sockets.js';
+import { drain, listen } from '../../api/http-server.js';
+import { Tickets } from '../../api/tickets.js';
+import { newSessionRecord } from '../../domain/session-record.js';
+import { EventClient } from '../support/event-client.js';
+import { until } from '../support/until.js';
+
+const { session } = newSessionRecord(
+  { interactionId: 'i', supervisorId: 's' },
+  { sessionId: 'session~i~s', runId: 'r' },
+  '2026-11-27T00:00:00.000Z',
+);
+
+/** Sockets over a feed that a test makes. */
+async function sockets(heartbeatMs: number) {
+  const log = new ChangeLog();
+  const listeners = new Set<(change: LoggedChange) => void>();
+  const events = new EventSockets({
+    feed: {
+      ready: () => Promise.resolve(),
+      get place() {
+        return { epoch: log.epoch, seq: log.seq };
+      },
+      sessions: () => [session],
+      since: (place) => log.since(place),
+      listen: (listener) => {
+        listeners.add(listener);
+        return () => void listeners.delete(listener);
+      },
+    },
+    tickets: new Tickets(),
+    authenticate: () => Promise.resolve({ kind: 'service' }),
+    origins: [],
+    log: pino({ level: 'silent' }),
+    heartbeatMs,
+  });
+  const { server, url } = await listen({ app: () => undefined, events }, { host: '127.0.0.1', port: 0 });
+  return {
+    url,
+    events,
+    tell: (): void => {
+      const change = log.add('session.updated', session);
+      for (const listener of listeners) listener(change);
+    },
+    async [Symbol.asyncDispose]() {
+      events.close();
+      await drain(server, 1_000);
+    },
+  };
+}
+
+test('who reads too slowly is cut off, and costs the others nothing', async () => {
+  await using world = await sockets(60_000);
+  await using quick = new EventClient(world.url);
+  await using slow = new EventClient(world.url);
+  await quick.snapshot();
+  await slow.snapshot();
+  slow.socket.pause();
+  let told = 0;
+  await until('the slow one is gone', () => {
+    for (let n = 0; n < 500; n += 1) world.tell();
+    told += 500;
+    return world.events.size === 1;
+  });
+  await until('the quick one has all', () => quick.changes().length === told);
+  expect(quick.changes().at(-1)?.seq).toBe(told);
+  slow.socket.resume();
+  await until('it is told why', () => slow.closed !== undefined);
+  expect([1006, 4008]).toContain(slow.closed?.code);
+  expect(slow.changes().length).toBeLessThan(told);
+});
+
+test('heartbeats tell up to where all has been told, and who does not answer is cut off', async () => {
+  await using world = await sockets(50);
+  await using alive = new EventClient(world.url, { supervisorId: 'somebody-else' });
+  await using dead = new EventClient(world.url);
+  await alive.snapshot();
+  await dead.snapshot();
+  dead.socket.pause();
+  world.tell();
+  const beat = await until('a heartbeat', () =>
+    alive.messages.find(({ type, seq }) => type === 'heartbeat' && seq === 1),
+  );
+  expect(alive.changes()).toEqual([]);
+  await until('the dead one is gone', () => world.events.size === 1);
+  // From there nothing is told again.
+  await using back = new EventClient(world.url, { after: `${beat.epoch}:${beat.seq}` });
+  await until('it lives', () => back.messages.length > 0);
+  expect(back.changes()).toEqual([]);
+  expect(alive.closed).toBeUndefined();
+});
