@@ -40,8 +40,14 @@ export type ProblemCode = (typeof PROBLEM_CODES)[number];
  *   `tokenKeeper`, of which there is one for each worker.
  * - `command.not.found`: `awaitCommand` for a command that the session does not know.
  */
-export type WorkflowFailureType =
-  'invalid.request' | 'session.id.mismatch' | 'mutex.id.mismatch' | 'singleton.id.mismatch' | 'command.not.found';
+export const WORKFLOW_FAILURE_TYPES = [
+  'invalid.request',
+  'session.id.mismatch',
+  'mutex.id.mismatch',
+  'singleton.id.mismatch',
+  'command.not.found',
+] as const;
+export type WorkflowFailureType = (typeof WORKFLOW_FAILURE_TYPES)[number];
 
 /**
  * `type` of a failed activity: the kinds of `PlatformFault`, `leg.pending` while a confirmation is waited for,

@@ -13,7 +13,15 @@ const LIMIT_MS = 9.5 * 60_000;
 /** Each runs the whole product, four processes and their database: two at a time are more than 2 cores can bear. */
 const WHOLE_PRODUCT = ['test/e2e/', 'test/faults/kills'];
 /** Need no Temporal, and fit in beside those that do, which wait half of their time. */
-const LIGHT = ['test/domain/', 'test/lint/', 'test/platform/', 'test/scripts/', 'test/simulator/', 'test/readme'];
+const LIGHT = [
+  'test/domain/',
+  'test/lint/',
+  'test/platform/',
+  'test/scripts/',
+  'test/simulator/',
+  'test/readme',
+  'test/workflow-contract',
+];
 const IN_CI = process.env.CI === 'true';
 
 const bin = (path) => join(ROOT, 'node_modules', path);

@@ -3,28 +3,11 @@ import { expect, test } from '@jest/globals';
 import { commandStatus } from '../domain/commands.js';
 import { endReason, sessionState } from '../domain/session.js';
 import { settingsTable } from '../domain/settings.js';
+import { tableRows } from './support/markdown.js';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
-/** The cells of one line of a Markdown table. */
-function cells(line: string): string[] {
-  return line
-    .split('|')
-    .slice(1, -1)
-    .map((cell) => cell.trim());
-}
-
-/** The rows of the Markdown table whose first heading it is. */
-function rows(heading: string): string[][] {
-  const lines = readme.split('\n');
-  const table = lines.slice(lines.findIndex((line) => cells(line)[0] === heading) + 2);
-  return table
-    .slice(
-      0,
-      table.findIndex((line) => !line.startsWith('|')),
-    )
-    .map(cells);
-}
+const rows = (heading: string): string[][] => tableRows(readme, heading);
 
 test('the README’s table of settings is the schema’s', () => {
   expect(rows('setting').map(([name, fallback, meaning]) => ({ name, fallback, meaning }))).toEqual(
