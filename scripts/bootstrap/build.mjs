@@ -4,7 +4,18 @@ import { join } from 'node:path';
 import { ROOT, runNode, say, withLock } from './project.mjs';
 
 /** What `tsconfig.build.json` compiles. */
-const FOLDERS = ['domain', 'directory', 'platform', 'workflows', 'activities', 'worker', 'api', 'simulator', 'scripts'];
+const FOLDERS = [
+  'domain',
+  'directory',
+  'platform',
+  'workflows',
+  'activities',
+  'worker',
+  'api',
+  'simulator',
+  'examples',
+  'scripts',
+];
 const FILES = ['tsconfig.base.json', 'tsconfig.build.json', 'package-lock.json'];
 
 const DIST = join(ROOT, 'dist');

@@ -86,6 +86,12 @@ test.each([
     "import { startSimulator } from '../simulator/simulator.js';",
     'scripts/ must not import simulator/',
   ],
+  [
+    'examples/qa-pipeline.ts',
+    "import { sessionWorkflowId } from '../domain/identifiers.js';",
+    'examples/ must not import domain/',
+  ],
+  ['examples/qa-pipeline.ts', "import { pino } from 'pino';", 'examples/ may import these packages only'],
 ])('%s refuses %s', async (filePath, code, message) => {
   expect(await refusals(filePath, code)).toEqual([expect.stringContaining(message)]);
 });
@@ -97,6 +103,8 @@ test.each([
   ['api/server.ts', "import { EventRouter } from '../directory/event-router.js';"],
   ['domain/session.ts', "import { z } from 'zod';"],
   ['domain/session.ts', "import { z } from './deep/er.js';"],
+  ['examples/qa-pipeline.ts', "import { Client } from '@temporalio/client';"],
+  ['examples/qa-pipeline.ts', "import { setTimeout } from 'node:timers/promises';"],
   ['workflows/deep/er.ts', "import { condition } from '@temporalio/workflow';"],
   ['workflows/deep/er.ts', "import { sessionState } from '../../domain/session.js';"],
 ])('%s allows %s', async (filePath, code) => {

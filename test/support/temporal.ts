@@ -16,6 +16,8 @@ export interface TestTemporal {
   readonly client: Client;
   readonly nativeConnection: NativeConnection;
   readonly namespace: string;
+  /** `host:port`, for other processes. */
+  readonly address: string;
   teardown(): Promise<void>;
 }
 
@@ -53,6 +55,7 @@ export async function startTemporal(
     client,
     nativeConnection,
     namespace: NAMESPACE,
+    address,
     teardown: async () => {
       await close();
       await environment.teardown();
