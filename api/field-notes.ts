@@ -10,7 +10,7 @@ type NotesOn<T> = { readonly [K in keyof T]?: FieldsOf<T[K]> };
  */
 export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
   NewSession: {
-    interactionId: 'The platform’s id of the call.',
+    interactionId: 'The platform’s id of the call; percent-encoded it has at most 480 characters.',
     supervisorId:
       'Who listens. One supervisor has one session on an interaction. With a token: its sub unless told, and nobody else without the role admin; with the API key it is required.',
     mediaServerGroupId: 'Asks the platform for this media server group.',

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ProblemCode } from '../domain/errors.js';
+import { externalId } from '../domain/identifiers.js';
 import { FIELD_NOTES } from './field-notes.js';
 import { ANSWERS, OPERATIONS, REQUESTS } from './operations.js';
 import type { Operation, RequestHeader, ResponseHeader } from './operations.js';
@@ -114,9 +115,16 @@ function describe(operation: Operation): Json {
   };
 }
 
+/** What the schema of ids checks by a function: a pattern says it to programs. The platform's ids are any text but these. */
+const NO_CONTROL_CHARACTER = '^[^\\u0000-\\u001F\\u007F-\\u009F]*$';
+
+function addPattern({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: { pattern?: string } }): void {
+  if (zodSchema === externalId) jsonSchema.pattern = NO_CONTROL_CHARACTER;
+}
+
 function queryParameters(query: z.ZodObject | undefined): Json[] {
   if (query === undefined) return [];
-  const { properties = {} } = bare(z.toJSONSchema(query, { io: 'input' }));
+  const { properties = {} } = bare(z.toJSONSchema(query, { io: 'input', override: addPattern }));
   return Object.entries(z.record(z.string(), z.record(z.string(), z.unknown())).parse(properties)).map(
     ([name, { description, ...schema }]) => ({
       name,
@@ -178,7 +186,9 @@ export function schemasOf(named: Readonly<Record<string, z.ZodType>>, io: 'input
   const { schemas } = z.toJSONSchema(registry, {
     io,
     uri: schemaPath,
-    override({ jsonSchema }) {
+    override(context) {
+      addPattern(context);
+      const { jsonSchema } = context;
       // What is answered may come to have more fields; what is sent may not.
       if (io === 'output') delete jsonSchema.additionalProperties;
     },
