@@ -10,7 +10,7 @@ export function summarise(samples: readonly number[]): Summary {
 }
 
 /** By nearest rank: always a value that was measured. */
-function percentile(samples: readonly number[], percent: number): number {
+export function percentile(samples: readonly number[], percent: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   const value = sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)];
   if (value === undefined) throw new RangeError('Expected at least one sample, got none');
