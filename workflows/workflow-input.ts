@@ -7,8 +7,7 @@ import { describeFaults } from '../domain/input-faults.js';
 export function parsed<T>(schema: z.ZodType<T>, input: unknown): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const type: WorkflowFailureType = 'invalid.request';
-  throw ApplicationFailure.nonRetryable(describeFaults(result.error, 'input'), type);
+  throw refusal(describeFaults(result.error, 'input'), 'invalid.request');
 }
 
 type IdMismatch = Extract<WorkflowFailureType, `${string}.id.mismatch`>;
@@ -20,5 +19,12 @@ type IdMismatch = Extract<WorkflowFailureType, `${string}.id.mismatch`>;
  */
 export function requireWorkflowId(right: string, type: IdMismatch, rule: string): void {
   const { workflowId } = workflowInfo();
-  if (workflowId !== right) throw ApplicationFailure.nonRetryable(`${rule} ${right}, not ${workflowId}`, type);
+  if (workflowId !== right) throw refusal(`${rule} ${right}, not ${workflowId}`, type);
+}
+
+/** Told to whoever started it, who has no use for the worker's own files and lines. */
+function refusal(message: string, type: WorkflowFailureType): ApplicationFailure {
+  const failure = ApplicationFailure.nonRetryable(message, type);
+  delete failure.stack;
+  return failure;
 }
