@@ -63,18 +63,18 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#fail(describe(error));
+    this.#fail(describe(error), /TIMEDOUT|TIMEOUT/.test(codeOf(error)));
   }
 
   #giveUp(detail: string): void {
-    this.#fail(detail);
+    this.#fail(detail, true);
     this.#controller?.abort(new Error('given up'));
   }
 
-  #fail(detail: string): void {
+  #fail(detail: string, isTimeout = false): void {
     this.#end(
       this.#head === undefined
-        ? { kind: 'failure', sent: this.#controller !== undefined, detail }
+        ? { kind: 'failure', sent: this.#controller !== undefined, isTimeout, detail }
         : { kind: 'answer', ...this.#head, body: null, bodyFault: detail },
     );
   }
@@ -92,6 +92,10 @@ export class AnswerCollector implements Dispatcher.DispatchHandler {
  * The error itself is dropped for the same reason, not even kept as `cause`.
  */
 function describe(error: Error): string {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  const code = codeOf(error);
   return error.message === '' ? code : `${code}: ${error.message}`;
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }

@@ -1,3 +1,4 @@
+import { byImportance } from './call-observer.js';
 import { IMPORTANCES } from './importance.js';
 import type { Importance } from './importance.js';
 import type { Away, Outage } from './outage.js';
@@ -122,6 +123,16 @@ export class CallGate {
       const waitMs = queue.has(waiting) ? this.#budget.waitMs(importance) : 0;
       if (waitMs !== null && waitMs > PATIENCE_MS[importance]) waiting.refuse(this.#throttled(importance));
     });
+  }
+
+  /** Calls that may go out, and are not over. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** How many wait here for their turn. */
+  get waiting(): Readonly<Record<Importance, number>> {
+    return byImportance((importance) => this.#queues[importance].size);
   }
 
   /** Who still waits is sent away when his patience is over; no timer is left. */

@@ -31,7 +31,7 @@ export type HttpOutcome =
       readonly body: string | null;
       readonly bodyFault: string | null;
     }
-  | { readonly kind: 'failure'; readonly sent: boolean; readonly detail: string };
+  | { readonly kind: 'failure'; readonly sent: boolean; readonly isTimeout: boolean; readonly detail: string };
 
 export type HttpAnswer = Extract<HttpOutcome, { kind: 'answer' }>;
 
@@ -78,7 +78,7 @@ export class HttpExchange {
    */
   async exchange(request: HttpRequest): Promise<HttpOutcome> {
     request.signal?.throwIfAborted();
-    if (this.#closed) return { kind: 'failure', sent: false, detail: 'this client is closed' };
+    if (this.#closed) return { kind: 'failure', sent: false, isTimeout: false, detail: 'this client is closed' };
     const running = this.#dispatch(request);
     this.#running.add(running);
     try {

@@ -1,6 +1,8 @@
 import { performance } from 'node:perf_hooks';
 import type { z } from 'zod';
 import { interactionPage, modeAnswer, monitorState, startAnswer, stopAnswer } from '../domain/platform-wire.js';
+import { NO_OBSERVER } from './call-observer.js';
+import type { CallObserver, PlatformOperation, PlatformStatus } from './call-observer.js';
 import { followEventStream } from './event-connection.js';
 import { faultOfAnswer } from './fault-of-answer.js';
 import { HttpExchange } from './http-exchange.js';
@@ -50,6 +52,8 @@ export interface HttpPlatformOptions {
   readonly eventsUrl?: string | undefined;
   /** Is told when the platform goes away (since when, ISO 8601) and comes back (`undefined`). @default nobody */
   readonly onOutage?: (since: string | undefined) => void;
+  /** Is told of every request to the platform, and of every call that was not sent. @default nobody */
+  readonly observer?: CallObserver;
   /** Monotonic clock, ms. @default performance.now */
   readonly monotonicNow?: () => number;
 }
@@ -64,6 +68,9 @@ export interface HttpPlatform extends TelephonyPlatform {
   /** How many workers share the platform's rate limit, this one among them. @default 1 */
   shareWith(workers: number): void;
 
+  /** How it stands with the platform, without asking it anything. */
+  status(): PlatformStatus;
+
   /** Lets calls under way finish, fails later ones as `unreachable`, and closes the connections. */
   close(): Promise<void>;
 }
@@ -75,7 +82,7 @@ export interface HttpPlatform extends TelephonyPlatform {
  */
 export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
   const { baseUrl, clientId, clientSecret, connections = 64, monotonicNow: now = () => performance.now() } = options;
-  const { onOutage = () => undefined, isGated = true } = options;
+  const { onOutage = () => undefined, observer = NO_OBSERVER, isGated = true } = options;
   const {
     connectMs = 3_000,
     startMs = 8_000,
@@ -92,11 +99,13 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
     clientSecret,
     timeoutMs: tokenMs,
     monotonicNow: now,
+    onRequested: (result) => observer.tokenRequested(result),
   });
   const eventsUrl = options.eventsUrl ?? eventsUrlOf(baseUrl);
 
   const list = (query: URLSearchParams, importance: Importance): Call<typeof interactionPage> => ({
     name: 'GET interactions',
+    operation: 'list',
     subject: 'list',
     importance,
     request: {
@@ -109,17 +118,18 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
     fits: () => true,
   });
   const harmless = list(new URLSearchParams({ status: 'connected', pageSize: '1' }), 'background');
-  const calls = new PlatformCalls({ exchange, tokens, connections, isGated, harmless, onOutage, now });
+  const calls = new PlatformCalls({ exchange, tokens, connections, isGated, harmless, onOutage, observer, now });
 
   function command<Schema extends z.ZodType>(
     leg: Leg,
-    action: string,
+    action: Exclude<PlatformOperation, 'start' | 'state' | 'list'>,
     importance: Importance,
     success: Schema,
     fits: Call<Schema>['fits'],
   ): Call<Schema> {
     return {
       name: action,
+      operation: action,
       subject: 'leg',
       importance,
       request: {
@@ -145,6 +155,7 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
       const { monitorSessionId } = await calls.perform(
         {
           name: 'start',
+          operation: 'start',
           subject: 'interaction',
           importance: 'start',
           request: {
@@ -183,6 +194,7 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
       return calls.perform(
         {
           name: 'GET monitor state',
+          operation: 'state',
           subject: 'interaction',
           importance,
           request: {
@@ -222,6 +234,8 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
     shareWith(workers) {
       calls.workers = workers;
     },
+
+    status: () => ({ ...calls.status, token: tokens.health }),
 
     async close() {
       calls.close();

@@ -80,6 +80,11 @@ export class Outage {
     return this.#atOnce;
   }
 
+  /** Since when the platform is away, ISO 8601; `undefined`: it is not. */
+  get since(): string | undefined {
+    return this.#away?.since;
+  }
+
   /** To be handed in again with what came of a call. */
   get phase(): number {
     return this.#phase;

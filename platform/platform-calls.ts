@@ -1,6 +1,8 @@
 import type { z } from 'zod';
 import { CallGate } from './call-gate.js';
 import type { Pass } from './call-gate.js';
+import { byImportance, resultOfStatus } from './call-observer.js';
+import type { CallObserver, PlatformOperation, PlatformStatus, RequestResult } from './call-observer.js';
 import { faultOfAnswer, parseJson } from './fault-of-answer.js';
 import type { CallSubject } from './fault-of-answer.js';
 import type { HttpAnswer, HttpExchange, HttpOutcome, HttpRequest } from './http-exchange.js';
@@ -20,6 +22,7 @@ const SHORTEST_TOKEN_TO_LOOK_FOR = 16;
 export interface Call<Schema extends z.ZodType> {
   /** As errors name it. */
   readonly name: string;
+  readonly operation: PlatformOperation;
   readonly subject: CallSubject;
   readonly importance: Importance;
   readonly request: Omit<HttpRequest, 'headers' | 'signal'>;
@@ -46,6 +49,8 @@ export interface PlatformCallsOptions {
   readonly harmless: Call<z.ZodType>;
   /** Is told when the platform goes away (since when, ISO 8601) and comes back (`undefined`). */
   readonly onOutage: (since: string | undefined) => void;
+  /** Is told of every request and refusal. */
+  readonly observer: CallObserver;
   /** Monotonic clock, ms. */
   readonly now: () => number;
 }
@@ -60,10 +65,14 @@ export class PlatformCalls {
   readonly #gate: CallGate | undefined;
   readonly #outage: Outage;
   readonly #budget: RateBudget;
+  readonly #observer: CallObserver;
+  readonly #now: () => number;
 
-  constructor({ exchange, tokens, connections, isGated, harmless, onOutage, now }: PlatformCallsOptions) {
+  constructor({ exchange, tokens, connections, isGated, harmless, onOutage, observer, now }: PlatformCallsOptions) {
     this.#exchange = exchange;
     this.#tokens = tokens;
+    this.#observer = observer;
+    this.#now = now;
     this.#budget = new RateBudget({ now, random: Math.random });
     this.#outage = new Outage({
       now,
@@ -79,6 +88,17 @@ export class PlatformCalls {
   /** How many workers share the platform's rate limit, this one among them. */
   set workers(count: number) {
     this.#budget.workers = Math.max(1, Math.floor(count));
+  }
+
+  /** How it stands with the platform, without asking it anything. */
+  get status(): Omit<PlatformStatus, 'token'> {
+    return {
+      limit: this.#budget.told,
+      pausedForMs: this.#budget.pausedForMs,
+      waiting: this.#gate?.waiting ?? byImportance(() => 0),
+      inFlight: this.#gate?.inFlight ?? 0,
+      awaySince: this.#outage.since ?? null,
+    };
   }
 
   /**
@@ -112,7 +132,10 @@ export class PlatformCalls {
     signal: AbortSignal | undefined,
   ): Promise<Received<Schema>> {
     const entered = (await this.#gate?.enter(call.importance, signal)) ?? UNCOUNTED;
-    if ('kind' in entered) throw new PlatformError(call.name, entered);
+    if ('kind' in entered) {
+      this.#observer.notSent(call.operation, entered.kind === 'throttled' ? 'throttled' : 'away');
+      throw new PlatformError(call.name, entered);
+    }
     return this.#exchanged(call, token, signal, entered);
   }
 
@@ -123,6 +146,9 @@ export class PlatformCalls {
     pass: Pass,
   ): Promise<Received<Schema>> {
     let outcome: HttpOutcome;
+    const startedAtMs = this.#now();
+    const observe = (result: RequestResult): void =>
+      this.#observer.sent(call.operation, result, (this.#now() - startedAtMs) / 1_000);
     try {
       const headers = {
         accept: 'application/json',
@@ -131,15 +157,18 @@ export class PlatformCalls {
       };
       outcome = await this.#exchange.exchange({ ...call.request, headers, signal });
     } catch (error) {
+      observe('abandoned');
       pass.abandoned();
       throw error;
     }
     if (outcome.kind === 'failure') {
-      const { sent, detail } = outcome;
+      const { sent, isTimeout, detail } = outcome;
+      observe(isTimeout ? 'timeout' : 'network');
       pass.failed({ sent });
       throw new PlatformError(call.name, { kind: sent ? 'ambiguous' : 'unreachable', detail });
     }
     const { status, headers, body } = outcome;
+    observe(resultOfStatus(status));
     const content = isSuccess(outcome)
       ? call.success.safeParse(body === null ? undefined : parseJson(body))
       : undefined;

@@ -127,6 +127,18 @@ export class RateBudget {
     return this.#left(told, importance, now) >= 1 ? 0 : told.resetsAtMs - now;
   }
 
+  /** What the platform's answers say of its limit, as of now; `null`: nothing. */
+  get told(): { readonly calls: number; readonly remaining: number } | null {
+    const told = this.#told;
+    if (told === undefined) return null;
+    return { calls: told.limit, remaining: this.#now() >= told.resetsAtMs ? told.limit : told.remaining };
+  }
+
+  /** For how long a refusal holds up every call, ms. */
+  get pausedForMs(): number {
+    return Math.max(0, this.#blockedUntilMs - this.#now());
+  }
+
   /** A call goes out. To be followed by {@link answered} or {@link unanswered}. */
   spend(importance: Importance): Spent {
     const spent = { importance, sentAtMs: this.#now() };

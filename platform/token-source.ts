@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { tokenAnswer } from '../domain/platform-wire.js';
 import type { TokenHealth } from '../domain/token-keeper.js';
+import type { TokenResult } from './call-observer.js';
 import { parseJson } from './fault-of-answer.js';
 import type { HttpExchange, HttpOutcome } from './http-exchange.js';
 import { describeFault, PlatformError } from './platform-error.js';
@@ -33,6 +34,8 @@ export interface TokenSourceOptions {
   readonly timeoutMs: number;
   /** Monotonic clock, ms. @default performance.now */
   readonly monotonicNow?: () => number;
+  /** Is told what each request for a token came to. @default nobody */
+  readonly onRequested?: (result: TokenResult) => void;
 }
 
 /** How the token is. Times are by our own clock. */
@@ -62,6 +65,7 @@ export class TokenSource {
   readonly #form: string;
   readonly #timeoutMs: number;
   readonly #now: () => number;
+  readonly #onRequested: (result: TokenResult) => void;
   #held: HeldToken | undefined;
   /** The one request under way. It never rejects, so nobody needs to be waiting for it. */
   #refreshing: Promise<Outcome> | undefined;
@@ -74,7 +78,7 @@ export class TokenSource {
   #silentSince: string | undefined;
   #refreshedAt: string | null = null;
 
-  constructor({ exchange, clientId, clientSecret, timeoutMs, monotonicNow }: TokenSourceOptions) {
+  constructor({ exchange, clientId, clientSecret, timeoutMs, monotonicNow, onRequested }: TokenSourceOptions) {
     this.#exchange = exchange;
     this.#form = new URLSearchParams({
       grant_type: 'client_credentials',
@@ -83,6 +87,7 @@ export class TokenSource {
     }).toString();
     this.#timeoutMs = timeoutMs;
     this.#now = monotonicNow ?? (() => performance.now());
+    this.#onRequested = onRequested ?? (() => undefined);
   }
 
   /**
@@ -133,12 +138,21 @@ export class TokenSource {
     const held = this.#held;
     const pausedForMs = Math.max(0, (this.#pause?.until ?? 0) - now);
     return {
+      ...this.health,
+      dueInMs: Math.ceil(Math.max(pausedForMs, held === undefined ? 0 : held.refreshAt - now)),
+    };
+  }
+
+  /** How the token is, without asking for another. */
+  get health(): TokenHealth {
+    const now = this.#now();
+    const held = this.#held;
+    return {
       expiresAt:
         held !== undefined && held.expiresAt > now ? new Date(Date.now() + held.expiresAt - now).toISOString() : null,
       refreshedAt: this.#refreshedAt,
       failures: this.#failures,
       trouble: this.#pause === undefined ? null : describeFault(this.#pause.fault),
-      dueInMs: Math.ceil(Math.max(pausedForMs, held === undefined ? 0 : held.refreshAt - now)),
     };
   }
 
@@ -167,6 +181,7 @@ export class TokenSource {
       maxBodyBytes: MAX_BODY_BYTES,
     });
     const read = readTokenOutcome(outcome);
+    this.#onRequested('fault' in read ? resultOf(read.fault) : 'issued');
     if ('fault' in read) {
       this.#pauseAfter(read.fault);
       return { fault: this.#remaining(read.fault, (this.#pause?.until ?? 0) - this.#now()) };
@@ -224,6 +239,11 @@ function readTokenOutcome(
       ? 'check PLATFORM_CLIENT_ID and PLATFORM_CLIENT_SECRET'
       : 'check PLATFORM_BASE_URL, then PLATFORM_CLIENT_ID and PLATFORM_CLIENT_SECRET';
   return { fault: { kind: 'unauthorized', detail: `the token endpoint answered ${status}: ${check}` } };
+}
+
+function resultOf({ kind }: PlatformFault): TokenResult {
+  if (kind === 'throttled') return 'throttled';
+  return kind === 'unauthorized' ? 'refused' : 'unreachable';
 }
 
 function unreachable(detail: string): { readonly fault: PlatformFault } {
