@@ -15,7 +15,8 @@ export interface SessionAnnouncement {
   readonly [detail: string]: string | number | null;
 }
 
-const ANNOUNCED = [
+/** What is announced, of all that happens to a session. */
+export const ANNOUNCED = [
   'session.created',
   'session.active',
   'session.mode',

@@ -7,6 +7,7 @@ import { createWatchActivities } from '../activities/holder-watch.js';
 import { createTokenActivities } from '../activities/keep-token.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import type { SessionAnnouncement } from '../domain/announcements.js';
+import type { CommandNews } from '../domain/command-outcomes.js';
 import { EventRouter } from '../directory/event-router.js';
 import { watchQueue } from '../domain/channel.js';
 import { workerQueue } from '../domain/token-keeper.js';
@@ -33,6 +34,8 @@ export interface SessionWorkerOptions {
   readonly onTrouble?: (error: unknown) => void;
   /** Is told what happens to sessions, as it happens, and in which run of their workflow. @default nobody */
   readonly announce?: (announcement: SessionAnnouncement, run: string) => void;
+  /** Is told what has become of commands. @default nobody */
+  readonly onCommandNews?: (news: CommandNews) => void;
   /** Of `bundleWorkflows`. @default what the build left, or a fresh one */
   readonly workflowBundle?: WorkerOptions['workflowBundle'];
 }
@@ -83,7 +86,7 @@ export interface SessionWorker {
 export async function createSessionWorker(options: SessionWorkerOptions): Promise<SessionWorker> {
   const { connection, namespace, taskQueue, platform, workflowSettings } = options;
   const { announce = () => undefined, onTrouble = () => undefined, channelIdleMs, followsEvents = false } = options;
-  const { token, activitySlots } = options;
+  const { token, activitySlots, onCommandNews = () => undefined } = options;
   const router = new EventRouter(new Client({ connection, namespace }), onTrouble);
   const sinks: InjectedSinks<SessionSinks> = {
     sessions: {
@@ -92,6 +95,11 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
           // Lists do not show it yet, and an event of its leg may come any moment.
           if (announcement.type === 'session.created') router.note(announcement);
           announce(announcement, runId);
+        },
+      },
+      told: {
+        fn(_, news) {
+          onCommandNews(news);
         },
       },
     },

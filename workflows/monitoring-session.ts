@@ -15,6 +15,7 @@ import {
 import type { Observation } from '../activities/leg-activities.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import { announcementOf } from '../domain/announcements.js';
+import { commandNews } from '../domain/command-outcomes.js';
 import {
   awaitCommandInput,
   commandSignal,
@@ -378,7 +379,10 @@ class MonitoringSession {
   #apply(event: SessionEvent): void {
     const before = this.#record;
     this.#record = applySessionEvent(before, event);
-    if (this.#record !== before) this.#announce(event);
+    if (this.#record === before) return;
+    this.#announce(event);
+    const news = commandNews(before, this.#record, event);
+    if (news !== undefined) announcements.told(news);
   }
 
   /** The platform has answered a call. */
