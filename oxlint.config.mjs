@@ -13,10 +13,11 @@ const LAYERS = {
     packages: ['@temporalio/workflow', '@temporalio/common', 'zod'],
   },
   directory: { folders: ['domain'] },
+  telemetry: { folders: ['domain'] },
   activities: { folders: ['domain', 'directory', 'platform'] },
   bus: { folders: ['domain'] },
-  worker: { folders: ['domain', 'bus', 'directory', 'platform', 'workflows', 'activities'] },
-  api: { folders: ['domain', 'bus', 'directory'] },
+  worker: { folders: ['domain', 'bus', 'directory', 'telemetry', 'platform', 'workflows', 'activities'] },
+  api: { folders: ['domain', 'bus', 'directory', 'telemetry'] },
   simulator: { folders: [] },
   scripts: { folders: ['domain'] },
   // What somebody outside would write, and copy.

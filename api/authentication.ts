@@ -12,16 +12,18 @@ export interface Credentials {
   readonly apiKey?: string | undefined;
   /** The tokens of people. */
   readonly tokens?: TokenVerifier | undefined;
+  /** The setting that holds the key. @default API_KEY */
+  readonly keyName?: string;
 }
 
 /** Tells who sends a request, by its `Authorization`. @throws {Problem} `authentication.required`, `authentication.unavailable` */
 export type Authenticate = (authorization: string | undefined) => Promise<Caller>;
 
 /** Knows services by the API key and people by their tokens (RFC 6750). */
-export function authenticator({ apiKey, tokens }: Credentials): Authenticate {
+export function authenticator({ apiKey, tokens, keyName = 'API_KEY' }: Credentials): Authenticate {
   const expected = apiKey === undefined ? undefined : digest(apiKey);
   const ways = [
-    ...(apiKey === undefined ? [] : ['<API_KEY>']),
+    ...(apiKey === undefined ? [] : [`<${keyName}>`]),
     ...(tokens === undefined ? [] : ['<a token of the identity provider>']),
   ].join(' or ');
   return async (authorization) => {

@@ -15,13 +15,17 @@ const PROBE_LIMIT_MS = 2_000;
 
 export interface Readiness {
   readonly ready: boolean;
+  /** Whether Temporal answers, and has what sessions need. */
+  readonly temporal: boolean;
   /** Why not, for people. */
   readonly reasons: readonly string[];
   /** Workers that have polled the task queue in the last minute; `null` if unknown. None is no reason against readiness. */
   readonly workers: number | null;
-  /** How the workers' tokens of the platform are; `null` if unknown. A bad one is no reason against readiness either. */
+  /** How the workers' tokens of the platform are; `null` if unknown. A bad one is no reason against readiness. */
   readonly tokens: readonly WorkerToken[] | null;
 }
+
+const STOPPING = 'This process is about to end.';
 
 interface WorkerToken extends TokenHealth {
   readonly worker: string;
@@ -46,10 +50,11 @@ export class ReadinessProbe {
   async #probe(): Promise<Readiness> {
     try {
       const [workers, tokens] = await Promise.all([this.#countWorkers(), this.#tokens(), this.#searchAttributes()]);
-      return { ready: true, reasons: [], workers, tokens };
+      return { ready: true, temporal: true, reasons: [], workers, tokens };
     } catch (error) {
       return {
         ready: false,
+        temporal: false,
         reasons: [isTimeout(error) ? 'Temporal does not answer.' : toProblem(error).message],
         workers: null,
         tokens: null,
@@ -106,10 +111,12 @@ export const getLiveness: Handler = (_request, response) => {
   return Promise.resolve();
 };
 
-/** `GET /readyz` */
-export function getReadiness(probe: ReadinessProbe): Handler {
+/** `GET /readyz`: a process that drains says so at once, whatever else there is. */
+export function getReadiness(probe: ReadinessProbe, draining: AbortSignal): Handler {
   return async (_request, response) => {
-    const { ready, reasons, workers, tokens } = await probe.current();
+    const { ready, reasons, workers, tokens } = draining.aborted
+      ? { ready: false, reasons: [STOPPING], workers: null, tokens: null }
+      : await probe.current();
     response.status(ready ? 200 : 503);
     if (!ready) response.set('Retry-After', '2');
     response.json({ status: ready ? 'ready' : 'unready', reasons, workers, tokens });

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 /** How often idle connections of a server that is closing are looked for, ms. */
@@ -9,6 +9,7 @@ interface Handlers {
   readonly app: RequestListener;
   readonly events: { readonly upgrade: (request: IncomingMessage, stream: Duplex, head: Buffer) => void };
 }
+const underWay = new WeakMap<Server, Set<ServerResponse>>();
 
 /**
  * Listens, and answers the address for people and programs: `http://127.0.0.1:8080`.
@@ -18,7 +19,14 @@ export async function listen(
   { app, events }: Handlers,
   { host, port }: { readonly host: string; readonly port: number },
 ): Promise<{ readonly server: Server; readonly url: string }> {
-  const server = createServer(app).on('upgrade', events.upgrade);
+  const server = createServer();
+  const open = new Set<ServerResponse>();
+  underWay.set(server, open);
+  server.on('request', (_request, response) => {
+    open.add(response);
+    response.once('close', () => open.delete(response));
+  });
+  server.on('request', app).on('upgrade', events.upgrade);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host, port }, () => {
@@ -29,6 +37,15 @@ export async function listen(
   const address = server.address();
   const boundPort = typeof address === 'object' && address !== null ? address.port : port;
   return { server, url: `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}` };
+}
+
+/** From now on every answer ends its connection, so that callers go elsewhere; what is under way goes on. */
+export function sendAway(server: Server): void {
+  const last = (response: ServerResponse): void => {
+    if (!response.headersSent) response.setHeader('Connection', 'close');
+  };
+  for (const response of underWay.get(server) ?? []) last(response);
+  server.prependListener('request', (_request, response) => last(response));
 }
 
 /** Takes no new connection, lets what is under way end, and cuts off what is left after `limitMs`. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import type { HintSource } from '../bus/hints.js';
@@ -6,10 +7,12 @@ import { hintChannel, hintsFromRedis, onceInRedis, RedisConnection } from '../bu
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { apiSettings, SettingsError } from '../domain/settings.js';
 import type { ApiSettings } from '../domain/settings.js';
+import { addProcessMetrics } from '../telemetry/process-metrics.js';
 import { keptApiKey } from './api-key.js';
 import { ReadinessProbe } from './health.js';
 import type { Credentials } from './authentication.js';
-import { drain, listen } from './http-server.js';
+import { drain, listen, sendAway } from './http-server.js';
+import { ApiMetrics } from './metrics.js';
 import { createApi } from './server.js';
 import type { Api } from './server.js';
 import type { SharedTickets } from './tickets.js';
@@ -24,7 +27,12 @@ const DRAIN_LIMIT_MS = 8_000;
 async function main(): Promise<void> {
   const settings = apiSettings(process.env);
   const log = pino({ level: settings.logLevel, base: { part: 'api' } });
-  const stopping = stopRequest();
+  const draining = stopRequest();
+  // What waits for its outcome is answered at once when this comes, so that it is not cut off later.
+  const end = new AbortController();
+  const stopping = end.signal;
+  const metrics = new ApiMetrics();
+  addProcessMetrics(metrics.registry);
   const credentials = await credentialsOf(settings, log);
   const connection = connectionOf(settings);
   const { client, address, namespace } = connection;
@@ -39,7 +47,10 @@ async function main(): Promise<void> {
       log,
       hints: bus.hints,
       sharedTickets: bus.sharedTickets,
+      metrics,
+      metricsKey: settings.metricsKey,
       webhookSecrets: settings.platformWebhookSecret,
+      draining,
       stopping,
     });
     const { server, url } = await bind(api, settings);
@@ -48,7 +59,11 @@ async function main(): Promise<void> {
 
     const probe = new ReadinessProbe(new Temporal(client, settings.temporalTaskQueue));
     const watching = watchTemporal(probe, log, address, stopping);
-    await aborted(stopping);
+    await aborted(draining);
+    log.info({ seconds: settings.apiDrainSeconds }, 'api.draining');
+    sendAway(server);
+    if (settings.apiDrainSeconds > 0) await sleep(settings.apiDrainSeconds * 1_000);
+    end.abort(draining.reason);
     await drain(server, DRAIN_LIMIT_MS);
     await watching;
     log.info('api.stopped');

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Request, RequestHandler } from 'express';
 import type { Logger } from 'pino';
+import type { CommandResource } from '../domain/commands.js';
 
 /** What is known of a request while it is handled: the fields of its one line in the log. */
 export interface RequestContext {
@@ -15,6 +16,8 @@ export interface RequestContext {
   sessionId?: string;
   interactionId?: string;
   commandId?: string;
+  /** The command as it was answered. */
+  command?: Pick<CommandResource, 'action' | 'status'>;
   /** The topic of a platform's event. */
   event?: string;
   /** The code of the problem that was answered. */

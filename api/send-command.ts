@@ -62,6 +62,7 @@ export function sendCommand(temporal: Temporal, reader: SessionReader, stopping:
     const signal = { commandId, actor: actorOf(caller), ...(reason === undefined ? {} : { reason }) };
     const command: Command = { sessionId, runId, action, commandId, signal };
     const answer = (status: 200 | 202, shown: CommandResource): void => {
+      context.command = { action, status: shown.status };
       response.location(commandPath(sessionId, commandId)).status(status).json(shown);
     };
     const before = key === undefined ? undefined : await known(reader, command);
@@ -77,6 +78,7 @@ export function sendCommand(temporal: Temporal, reader: SessionReader, stopping:
         return;
       }
       if (action !== 'stop') throw new Problem('session.ended', 'The session has ended; start another one.');
+      context.command = { action, status: 'applied' };
       response.status(200).json({ commandId, action, status: 'applied' } satisfies CommandResource);
       return;
     }

@@ -17,6 +17,8 @@ import { getLiveness, getReadiness, ReadinessProbe } from './health.js';
 import { openApiDocument } from './openapi.js';
 import { listInteractions } from './interactions.js';
 import { getSession, listSessions } from './list-sessions.js';
+import { mayReadMetrics } from './metrics-access.js';
+import { ApiMetrics } from './metrics.js';
 import { Problem } from './problem.js';
 import { limitRate } from './rate-limit.js';
 import type { RateLimits } from './rate-limit.js';
@@ -47,6 +49,10 @@ export interface ApiDependencies {
   readonly hints?: HintSource | undefined;
   /** @default each process has its own */
   readonly sharedTickets?: SharedTickets | undefined;
+  /** What Prometheus must present instead. @default the API key, and nothing on this machine */
+  readonly metricsKey?: string | undefined;
+  /** @default one of its own, without those of the process */
+  readonly metrics?: ApiMetrics;
   /** Of the platform's webhook; without any there is none. */
   readonly webhookSecrets?: string | undefined;
   /**
@@ -54,6 +60,8 @@ export interface ApiDependencies {
    * @default never
    */
   readonly stopping?: AbortSignal;
+  /** Aborted as soon as somebody asks the process to end: from then on it is not ready. @default `stopping` */
+  readonly draining?: AbortSignal;
   /**
    * How long one call to Temporal may take before the answer is `503`, ms.
    * @default 5000
@@ -80,8 +88,11 @@ export function createApi({
   log,
   hints,
   sharedTickets,
+  metricsKey,
+  metrics = new ApiMetrics(),
   webhookSecrets,
   stopping = new AbortController().signal,
+  draining = stopping,
   callLimitMs,
 }: ApiDependencies): Api {
   const temporal = new Temporal(client, taskQueue, callLimitMs);
@@ -97,11 +108,14 @@ export function createApi({
     feed.close();
   };
   stopping.addEventListener('abort', stop, { once: true });
+  const probe = new ReadinessProbe(temporal);
   const app = express();
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
 
-  app.use(requestLog(log));
+  app.use(requestLog(log), metrics.countRequests);
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
+  app.use('/metrics', mayReadMetrics(authenticate, metricsKey));
+  addRoute(app, '/metrics', { GET: metrics.page(temporal, probe) });
   addRoute(app, '/openapi.json', { GET: getDocument(openApiDocument) }, { produces: 'application/json' });
   addRoute(app, '/asyncapi.json', { GET: getDocument(asyncApiDocument) }, { produces: 'application/json' });
   addRoute(app, '/docs', { GET: getDocs() }, { produces: 'text/html' });
@@ -127,7 +141,7 @@ export function createApi({
     listInteractions: listInteractions(temporal),
     createTicket: createTicket(tickets),
     getLiveness,
-    getReadiness: getReadiness(new ReadinessProbe(temporal)),
+    getReadiness: getReadiness(probe, draining),
   });
 
   app.use((request) => {

@@ -19,15 +19,15 @@ export async function watchTemporal(
   while (!stopping.aborted) {
     const now = await Promise.race([probe.current(), stop]);
     if (now === undefined) return;
-    if (now.ready !== ready) {
-      if (now.ready) log.info({ address, workers: now.workers }, 'temporal.ready');
+    if (now.temporal !== ready) {
+      if (now.temporal) log.info({ address, workers: now.workers }, 'temporal.ready');
       else
         log.warn(
           { address },
-          `Temporal at ${address} cannot be used yet; answering 503 until it can: ${now.reasons.join(' ')}`,
+          `temporal.away: Temporal at ${address} cannot be used yet; answering 503 until it can: ${now.reasons.join(' ')}`,
         );
     }
-    ready = now.ready;
+    ready = now.temporal;
     await sleep(INTERVAL_MS, undefined, { signal: stopping }).catch(() => undefined);
   }
 }

@@ -1,5 +1,6 @@
 import { BARGE_MUTEX } from '../domain/channel.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
+import type { SessionState } from '../domain/session.js';
 import { INTERACTION_SWEEP_ID } from '../domain/sweep.js';
 import { TOKEN_KEEPER } from '../domain/token-keeper.js';
 import { MONITORING_SESSION } from '../domain/workflow-contract.js';
@@ -42,6 +43,14 @@ function on(interactionIds: readonly string[]): string {
 /** All running sessions. */
 export function runningSessionsEverywhere(): string {
   return [`WorkflowType = ${literal(MONITORING_SESSION)}`, OPEN].join(' AND ');
+}
+
+/** The running sessions that show this state; one that no worker has taken up yet may show none. */
+export function runningSessionsInState(state: SessionState): string {
+  const shown = `SessionState = ${literal(state)}`;
+  return [runningSessionsEverywhere(), state === 'PENDING' ? `(${shown} OR SessionState IS NULL)` : shown].join(
+    ' AND ',
+  );
 }
 
 /**

@@ -53,13 +53,16 @@ function parsedUrl(given: string, schemes: readonly string[]): URL | undefined {
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 const HEADER_SAFE_EXPECTATION = 'must be printable ASCII without spaces';
 
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/;
+const HOST_EXPECTATION = 'must be an IP address or a host name, without a port';
+
 const WEBHOOK_SECRET = /^whsec_(?=(?:[A-Za-z0-9+/=]{4})+$)[A-Za-z0-9+/]{32,}={0,2}$/;
 
 const settingsSchema = z.object({
   port: port(8080, "Port of the API's HTTP server"),
   host: text(
-    /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/,
-    'must be an IP address or a host name, without a port',
+    HOST,
+    HOST_EXPECTATION,
     '127.0.0.1',
     'Address that the API listens on; any but loopback needs `API_KEY` or `AUTH_JWKS_URL`',
   ),
@@ -96,6 +99,34 @@ const settingsSchema = z.object({
     )
     .default([])
     .register(about, { meaning: 'Origins of other pages that may use the API in a browser' }),
+  apiDrainSeconds: wholeNumber(
+    0,
+    60,
+    0,
+    'Seconds that the API goes on answering after it is told to stop, with `/readyz` at 503, so that load balancers see it first',
+  ),
+  metricsKey: secret(
+    z.string().regex(HEADER_SAFE, HEADER_SAFE_EXPECTATION).max(512, 'must be at most 512 characters'),
+    'Bearer key of `/metrics`, for Prometheus alone; unset: the API takes `API_KEY`, and none on loopback',
+  ),
+  workerMetricsPort: z
+    .string()
+    .refine(
+      (given) => given === 'off' || (/^\d{1,5}$/.test(given) && Number(given) <= 65_535),
+      'must be a whole number from 0 to 65535, or off',
+    )
+    .transform((given) => (given === 'off' ? given : Number(given)))
+    .default(0)
+    .register(about, {
+      meaning: "Port of a worker's `/metrics`, `/livez` and `/readyz` (0: any free one, which its log names), or `off`",
+      fallback: '0',
+    }),
+  workerMetricsHost: text(
+    HOST,
+    HOST_EXPECTATION,
+    '127.0.0.1',
+    'Address that it listens on; any but loopback needs `METRICS_KEY`',
+  ),
   temporalAddress: z
     .string()
     .regex(/^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'must be host:port, without a scheme or a path')
@@ -191,6 +222,8 @@ const apiSchema = settingsSchema.pick({
   rateLimitPerson: true,
   rateLimitService: true,
   corsOrigins: true,
+  apiDrainSeconds: true,
+  metricsKey: true,
   temporalAddress: true,
   temporalNamespace: true,
   temporalPort: true,
@@ -202,6 +235,9 @@ const apiSchema = settingsSchema.pick({
 
 const workerSchema = settingsSchema
   .pick({
+    metricsKey: true,
+    workerMetricsPort: true,
+    workerMetricsHost: true,
     temporalAddress: true,
     temporalNamespace: true,
     temporalPort: true,
@@ -257,6 +293,7 @@ export function readSettings(env: Environment): Settings {
   return read(settingsSchema, env, [
     ...listenFaults(env),
     ...tokenFaults(env),
+    ...metricsFaults(env),
     ...portFaults(env),
     ...credentialFaults(env),
   ]);
@@ -277,7 +314,7 @@ export function apiSettings(env: Environment): ApiSettings {
  * @throws {SettingsError} naming every fault.
  */
 export function workerSettings(env: Environment): WorkerSettings {
-  return read(workerSchema, env, []);
+  return read(workerSchema, env, metricsFaults(env));
 }
 
 /** One row of the README's table of settings. */
@@ -345,8 +382,21 @@ function shown(name: string, value: string): string {
   return ` (given: ${JSON.stringify(value.length > 80 ? `${value.slice(0, 80)}…` : value)})`;
 }
 
-/** Shortest `API_KEY` that is enough once others can reach the port, in characters. */
+/** Shortest key that is enough once others can reach the port, in characters. */
 const EXPOSED_KEY_LENGTH = 16;
+
+function metricsFaults(env: Environment): SettingsFault[] {
+  const host = valueOf(env, 'WORKER_METRICS_HOST');
+  const key = valueOf(env, 'METRICS_KEY');
+  if (host === undefined || isLoopback(host) || valueOf(env, 'WORKER_METRICS_PORT') === 'off') return [];
+  if (key === undefined) {
+    const message = `is not a loopback address${shown('WORKER_METRICS_HOST', host)}: set METRICS_KEY too, or leave it unset`;
+    return [{ name: 'WORKER_METRICS_HOST', message }];
+  }
+  if (key.length >= EXPOSED_KEY_LENGTH) return [];
+  const message = `must have at least ${EXPOSED_KEY_LENGTH} characters when WORKER_METRICS_HOST is not loopback`;
+  return [{ name: 'METRICS_KEY', message: `${message}${shown('METRICS_KEY', key)}` }];
+}
 
 function listenFaults(env: Environment): SettingsFault[] {
   const host = valueOf(env, 'HOST');
@@ -377,6 +427,7 @@ function tokenFaults(env: Environment): SettingsFault[] {
 function portFaults(env: Environment): SettingsFault[] {
   const embedded = [
     'PORT',
+    'WORKER_METRICS_PORT',
     ...(valueOf(env, 'TEMPORAL_ADDRESS') === undefined ? ['TEMPORAL_PORT', 'TEMPORAL_UI_PORT'] : []),
     ...(valueOf(env, 'PLATFORM_BASE_URL') === undefined ? ['SIMULATOR_PORT'] : []),
   ];

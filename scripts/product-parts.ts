@@ -19,6 +19,8 @@ export interface ProductPlan {
   /** Port of the embedded simulator; `undefined`: a platform is configured. */
   readonly simulatorPort: number | undefined;
   readonly apiPort: number;
+  /** Of the worker's metrics; `undefined`: it shows none. */
+  readonly metricsPort: number | undefined;
 }
 
 /** The processes of the product in starting order. */
@@ -28,6 +30,7 @@ export function productParts(plan: ProductPlan): readonly PartSpec[] {
   const shared: Environment = {
     EARSHOT_DATA_DIR: dataDir,
     PORT: String(plan.apiPort),
+    ...(plan.metricsPort === undefined ? {} : { WORKER_METRICS_PORT: String(plan.metricsPort) }),
     ...(temporal === undefined
       ? {}
       : {
@@ -61,7 +64,10 @@ export function productParts(plan: ProductPlan): readonly PartSpec[] {
   }
   if (simulatorPort !== undefined) parts.push(node('simulator', 5_000, []));
   const platform: readonly PartName[] = simulatorPort === undefined ? [] : ['simulator'];
-  parts.push(node('worker', 15_000, ['temporal', ...platform]), node('api', 10_000, ['temporal']));
+  parts.push(
+    node('worker', 15_000, ['temporal', ...platform]),
+    node('api', 10_000 + settings.apiDrainSeconds * 1_000, ['temporal']),
+  );
   return parts;
 }
 

@@ -55,6 +55,10 @@ async function plan(settings: Settings, dataDir: string): Promise<{ plan: Produc
     wishes.push({ setting: 'TEMPORAL_UI_PORT', host: local, port: settings.temporalUiPort });
   }
   if (embedsSimulator) wishes.push({ setting: 'SIMULATOR_PORT', host: local, port: settings.simulatorPort });
+  if (settings.workerMetricsPort !== 'off') {
+    const [host, port] = [settings.workerMetricsHost, settings.workerMetricsPort];
+    wishes.push({ setting: 'WORKER_METRICS_PORT', hostSetting: 'WORKER_METRICS_HOST', host, port });
+  }
   const checked = await checkPorts(wishes);
   if (!checked.ok) throw new CannotStart(checked.faults.join('\n'));
   const portOf = (setting: string): number => checked.ports.get(setting) ?? 0;
@@ -63,6 +67,7 @@ async function plan(settings: Settings, dataDir: string): Promise<{ plan: Produc
     env: process.env,
     dataDir,
     apiPort: portOf('PORT'),
+    metricsPort: settings.workerMetricsPort === 'off' ? undefined : portOf('WORKER_METRICS_PORT'),
     simulatorPort: embedsSimulator ? portOf('SIMULATOR_PORT') : undefined,
   };
   if (!embedsTemporal) {
@@ -90,6 +95,8 @@ function addresses(product: ProductPlan, temporal: string, supervisor: Superviso
   ];
   if (product.temporal) rows.push(['Temporal UI', `http://127.0.0.1:${product.temporal.uiPort}`]);
   rows.push(['Platform', settings.platformBaseUrl ?? `${simulator} (simulator)`]);
+  const worker = supervisor.urlOf('worker');
+  if (worker !== undefined) rows.push(['Metrics', `${api}/metrics, ${worker}/metrics`]);
   rows.push(['Data, logs', `${shortPath(data)}, ${shortPath(logs)}`]);
   return rows.map(([label, value]) => `  ${label.padEnd(13)}${value}`).join('\n');
 }

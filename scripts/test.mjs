@@ -19,6 +19,8 @@ const LIGHT = [
   'test/platform/',
   'test/scripts/',
   'test/simulator/',
+  'test/worker/',
+  'test/operations',
   'test/readme',
   'test/workflow-contract',
 ];

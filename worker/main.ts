@@ -15,8 +15,14 @@ import type { WorkerSettings } from '../domain/settings.js';
 import { createHttpPlatform } from '../platform/http-platform.js';
 import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
+import { addProcessMetrics } from '../telemetry/process-metrics.js';
 import { countWorkers } from './count-workers.js';
+import { startMetricsServer } from './metrics-server.js';
+import type { MetricsServer } from './metrics-server.js';
+import { WorkerMetrics } from './metrics.js';
+import { WorkerReadiness } from './readiness.js';
 import { installRuntimeLog } from './runtime-log.js';
+import { SdkMetrics } from './sdk-metrics.js';
 import { ensureSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createSessionWorker } from './session-worker.js';
 import { keepStandingWorkflows } from './standing-workflows.js';
@@ -24,15 +30,22 @@ import { keepStandingWorkflows } from './standing-workflows.js';
 async function main(): Promise<void> {
   const settings = workerSettings(process.env);
   const log = pino({ level: settings.logLevel, base: { part: 'worker' } });
-  installRuntimeLog(log);
+  const isWatched = settings.workerMetricsPort !== 'off';
+  const sdkMetrics = new SdkMetrics();
+  if (isWatched) await sdkMetrics.bind((address) => installRuntimeLog(log, address));
+  else installRuntimeLog(log);
 
   const stop = stopRequest();
+  const metrics = new WorkerMetrics();
+  const readiness = new WorkerReadiness();
+  void stop.requested.then(() => readiness.stopping());
   const followsEvents = settings.platformEventsUrl !== 'off';
   const platform = createHttpPlatform({
     baseUrl: settings.platformBaseUrl,
     clientId: settings.platformClientId,
     clientSecret: settings.platformClientSecret,
     ...(followsEvents ? { eventsUrl: settings.platformEventsUrl } : {}),
+    observer: metrics.calls,
     onOutage: (since) => {
       // As loud as its beginning: who has seen that waits for this.
       if (since === undefined) log.warn('platform.answering');
@@ -40,7 +53,16 @@ async function main(): Promise<void> {
     },
   });
   const workerId = `${hostname()}:${process.pid}:${randomBytes(4).toString('hex')}`;
+  let workers = 1;
+  const page = async (): Promise<{ type: string; text: string }> => {
+    metrics.sample({ platform: () => platform.status(), workers: () => workers });
+    const [own, sdk] = await Promise.all([metrics.registry.metrics(), sdkMetrics.page()]);
+    return { type: metrics.registry.contentType, text: `${own}\n${sdk}` };
+  };
+  let shown: MetricsServer | undefined;
   try {
+    shown = isWatched ? await showMetrics(settings, readiness, page) : undefined;
+    if (isWatched) addProcessMetrics(metrics.registry);
     await checkCredentials(platform, settings, log);
     const { connection, namespace } = await connect(settings);
     try {
@@ -51,7 +73,11 @@ async function main(): Promise<void> {
       // Before the workers: a connection that a worker uses can't be closed, and that would be all that is told.
       const sweep = { intervalMs: sweepIntervalSeconds * 1_000 };
       const release = await keepStandingWorkflows({ client, workerId, taskQueue, sweep, followsEvents }, log);
-      const stopCounting = countWorkers(client, taskQueue, (count) => platform.shareWith(count), log);
+      const share = (count: number): void => {
+        workers = count;
+        platform.shareWith(count);
+      };
+      const stopCounting = countWorkers(client, taskQueue, share, log);
       try {
         const worker = await createSessionWorker({
           connection,
@@ -65,6 +91,10 @@ async function main(): Promise<void> {
             else log.info(fields, type);
             for (const sink of hints) sink.publish(hintOf(announcement, run));
           },
+          onCommandNews: ({ outcomes }) => {
+            for (const outcome of outcomes) log.info(outcome, 'command.settled');
+          },
+          metrics,
           workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
           followsEvents,
           token: { workerId, keep: () => platform.keepToken() },
@@ -72,8 +102,11 @@ async function main(): Promise<void> {
         });
         void stop.requested.then(() => worker.shutdown());
         const running = worker.run();
-        log.info({ taskQueue, namespace }, 'worker.ready');
-        process.send?.({ type: 'ready' });
+        readiness.started((limitMs) =>
+          connection.withDeadline(Date.now() + limitMs, () => connection.workflowService.getSystemInfo({})),
+        );
+        log.info({ taskQueue, namespace, metrics: shown?.url }, 'worker.ready');
+        process.send?.({ type: 'ready', url: shown?.url });
         if (stop.isRequested()) worker.shutdown();
         await running;
       } finally {
@@ -86,6 +119,22 @@ async function main(): Promise<void> {
     }
   } finally {
     await platform.close();
+    shown?.close();
+  }
+  log.info('worker.stopped');
+}
+
+async function showMetrics(
+  { workerMetricsHost: host, workerMetricsPort: port, metricsKey: key }: WorkerSettings,
+  readiness: WorkerReadiness,
+  page: () => Promise<{ type: string; text: string }>,
+): Promise<MetricsServer> {
+  try {
+    return await startMetricsServer({ host, port: Number(port), key, readiness, page });
+  } catch (error) {
+    throw new CannotStart(
+      `The worker cannot show its metrics on ${host}:${port} (${describe(error)}): set WORKER_METRICS_PORT to a free port, to 0 for any, or to off.`,
+    );
   }
 }
 
@@ -123,7 +172,7 @@ async function checkCredentials(platform: TelephonyPlatform, settings: WorkerSet
       default:
         log.warn(
           { code: `platform.${error.fault.kind}` },
-          `${error.message}; sessions wait until the platform is back`,
+          `platform.not-checked: ${error.message}; sessions wait until the platform is back`,
         );
     }
   }

@@ -14,6 +14,8 @@ import { workerQueue } from '../domain/token-keeper.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import type { TokenReport } from '../platform/token-source.js';
 import type { SessionSinks } from '../workflows/session-announcements.js';
+import type { WorkerMetrics } from './metrics.js';
+import { observed } from './observed-activities.js';
 import { builtBundle, bundleWorkflows } from './workflow-bundle.js';
 
 export interface SessionWorkerOptions {
@@ -36,6 +38,8 @@ export interface SessionWorkerOptions {
   readonly announce?: (announcement: SessionAnnouncement, run: string) => void;
   /** Is told what has become of commands. @default nobody */
   readonly onCommandNews?: (news: CommandNews) => void;
+  /** Counts what all of that comes to. @default nothing is counted */
+  readonly metrics?: WorkerMetrics;
   /** Of `bundleWorkflows`. @default what the build left, or a fresh one */
   readonly workflowBundle?: WorkerOptions['workflowBundle'];
 }
@@ -84,9 +88,11 @@ export interface SessionWorker {
  * platform's events. The third has a queue that no other process has, for what only this one can do: keep its token.
  */
 export async function createSessionWorker(options: SessionWorkerOptions): Promise<SessionWorker> {
-  const { connection, namespace, taskQueue, platform, workflowSettings } = options;
+  const { connection, namespace, taskQueue, workflowSettings, metrics } = options;
+  const platform = metrics?.watchingStream(options.platform) ?? options.platform;
   const { announce = () => undefined, onTrouble = () => undefined, channelIdleMs, followsEvents = false } = options;
   const { token, activitySlots, onCommandNews = () => undefined } = options;
+  const activities = createActivities(platform, workflowSettings, channelIdleMs);
   const router = new EventRouter(new Client({ connection, namespace }), onTrouble);
   const sinks: InjectedSinks<SessionSinks> = {
     sessions: {
@@ -94,11 +100,13 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
         fn({ runId }, announcement) {
           // Lists do not show it yet, and an event of its leg may come any moment.
           if (announcement.type === 'session.created') router.note(announcement);
+          metrics?.announced(announcement);
           announce(announcement, runId);
         },
       },
       told: {
         fn(_, news) {
+          metrics?.told(news);
           onCommandNews(news);
         },
       },
@@ -109,7 +117,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     namespace,
     taskQueue,
     workflowBundle: options.workflowBundle ?? (await builtBundle()) ?? (await bundleWorkflows()),
-    activities: createActivities(platform, workflowSettings, channelIdleMs),
+    activities: metrics === undefined ? activities : observed(activities, metrics),
     sinks,
     stickyQueueScheduleToStartTimeout: STICKY_FOR,
     workflowFailureErrorTypes: FAILURES_OF_WORKFLOWS,

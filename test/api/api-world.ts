@@ -36,6 +36,8 @@ export interface RunningApi extends AsyncDisposable {
   readonly taskQueue: string;
   readonly request: (path: string, request?: Request) => Promise<Answer>;
   readonly get: (path: string) => Promise<Answer>;
+  /** The page of metrics. */
+  readonly metrics: () => Promise<string>;
   readonly post: (path: string, body: unknown, headers?: Readonly<Record<string, string>>) => Promise<Answer>;
   /** Every line logged so far, as text. */
   readonly logged: () => string;
@@ -54,6 +56,8 @@ interface ApiOptions {
   readonly corsOrigins?: readonly string[];
   readonly hints?: HintSource;
   readonly sharedTickets?: SharedTickets;
+  readonly metricsKey?: string;
+  readonly draining?: AbortSignal;
 }
 
 /** The API over a client, on a free port. */
@@ -98,6 +102,7 @@ export async function startApi(
     taskQueue,
     request,
     get: (path) => request(path),
+    metrics: async () => (await fetch(`${url}/metrics`)).text(),
     post: (path, body, headers = {}) => request(path, { method: 'POST', body, headers }),
     logged: () => lines.join(''),
     stop,

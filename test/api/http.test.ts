@@ -302,3 +302,57 @@ test('an event of the platform is not taken while Temporal is away, so that it c
   expect(answer.body).toMatchObject({ code: 'temporal.unreachable' });
   expect(answer.headers.get('retry-after')).not.toBeNull();
 });
+
+test('metrics are there without Temporal, soon, and count by route and code, never by id', async () => {
+  await using own = await startApi(connection.client);
+  await own.get('/v1/sessions/no-session-of-mine');
+  await own.post('/v1/sessions/session~i~s/commands', { action: 'shout' });
+  await own.get('/v1/nowhere-at-all');
+  const startedAt = performance.now();
+  const page = await own.metrics();
+  // The page waits a second for Temporal, a call to it takes five.
+  expect(performance.now() - startedAt).toBeLessThan(4_000);
+  expect(page).toContain('earshot_temporal_up 0\n');
+  expect(page).not.toMatch(/^earshot_(?:sessions|workers)\b/m);
+  const counted = 'earshot_http_request_duration_seconds_count';
+  expect(page).toContain(`${counted}{method="GET",route="/v1/sessions/:sessionId",status="4xx"} 1\n`);
+  expect(page).toContain(`${counted}{method="GET",route="none",status="4xx"} 1\n`);
+  expect(page).toContain('earshot_http_problems_total{code="session.not.found"} 1\n');
+  expect(page).toContain('earshot_http_problems_total{code="invalid.request"} 1\n');
+  expect(page).not.toMatch(/no-session-of-mine|session~|nowhere|test-key/);
+});
+
+/** As one who names this host, and so on; `fetch` sends none of these. */
+function statusOfMetrics(url: string, headers: Record<string, string>): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest(`${url}/metrics`, { headers }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode);
+    });
+    request.on('error', reject).end();
+  });
+}
+
+test('metrics need no key on this machine, the API key through a proxy, and METRICS_KEY alone where it is set', async () => {
+  const forwarded = { 'X-Forwarded-For': '203.0.113.7' };
+  const key = { Authorization: `Bearer ${API_KEY}` };
+  expect(await statusOfMetrics(api.url, {})).toBe(200);
+  expect(await statusOfMetrics(api.url, forwarded)).toBe(401);
+  expect(await statusOfMetrics(api.url, { Host: 'rebound.example' })).toBe(401);
+  expect(await statusOfMetrics(api.url, { ...forwarded, ...key })).toBe(200);
+  await using guarded = await startApi(connection.client, { metricsKey: 'scrape-me' });
+  expect(await statusOfMetrics(guarded.url, {})).toBe(401);
+  expect(await statusOfMetrics(guarded.url, key)).toBe(401);
+  expect(await statusOfMetrics(guarded.url, { Authorization: 'Bearer scrape-me' })).toBe(200);
+  expect((await fetch(`${guarded.url}/v1/sessions`, { headers: { Authorization: 'Bearer scrape-me' } })).status).toBe(
+    401,
+  );
+});
+
+test('a process that is told to end says so at once, whatever Temporal does', async () => {
+  await using ending = await startApi(connection.client, { draining: AbortSignal.abort() });
+  expect(await ending.get('/readyz')).toMatchObject({
+    status: 503,
+    body: { status: 'unready', reasons: ['This process is about to end.'] },
+  });
+});

@@ -374,7 +374,17 @@ test('with Temporal and its search attributes there the API is ready, and says h
     return answer.body['workers'] === 1 && answer;
   });
   expect(ready).toMatchObject({ status: 200, body: { status: 'ready', reasons: [] } });
-  expect((await startedElsewhere()).status).toBe(200);
+  expect(await startedElsewhere()).toMatchObject({ status: 200, body: { status: 'ready', workers: 0 } });
+  const running = "WorkflowType = 'monitoringSession' AND ExecutionStatus = 'Running'";
+  // Lists lag, and the page keeps what it knows for some seconds.
+  const page = await until('every running session is counted by its state', async () => {
+    const text = await api.metrics();
+    const shown = [...text.matchAll(/^earshot_sessions\{state="\w+"\} (\d+)$/gm)].map(([, count]) => Number(count));
+    const { count } = await temporal.client.workflow.count(running);
+    return shown.length === 4 && count > 0 && shown.reduce((sum, one) => sum + one, 0) === count && text;
+  });
+  expect(page).toContain('earshot_temporal_up 1\n');
+  expect(page).toContain('earshot_workers 1\n');
 });
 
 /** No worker is no reason against readiness: what is accepted now is done later. */

@@ -36,6 +36,9 @@ describe('readSettings', () => {
       rateLimitService: 500,
       corsOrigins: [],
       host: '127.0.0.1',
+      apiDrainSeconds: 0,
+      workerMetricsPort: 0,
+      workerMetricsHost: '127.0.0.1',
       temporalNamespace: 'default',
       temporalPort: 7233,
       temporalUiPort: 8233,
@@ -76,6 +79,17 @@ describe('readSettings', () => {
     'refuses %p for the base URL',
     (value) => expect(faultNames({ ...PLATFORM, PLATFORM_BASE_URL: value })).toEqual(['PLATFORM_BASE_URL']),
   );
+
+  it('refuses to show a worker’s metrics beyond loopback without a key of some length', () => {
+    const open = { WORKER_METRICS_HOST: '0.0.0.0' };
+    expect(faultNames(open)).toEqual(['WORKER_METRICS_HOST']);
+    expect(faultNames({ ...open, METRICS_KEY: 'short' })).toEqual(['METRICS_KEY']);
+    expect(errorOf(() => workerSettings({ ...PLATFORM, ...open })).faults).toHaveLength(1);
+    expect(readSettings({ ...open, METRICS_KEY: 'k'.repeat(16) }).workerMetricsHost).toBe('0.0.0.0');
+    expect(readSettings({ ...open, WORKER_METRICS_PORT: 'off' }).workerMetricsPort).toBe('off');
+    expect(faultNames({ WORKER_METRICS_PORT: '65536' })).toEqual(['WORKER_METRICS_PORT']);
+    expect(faultNames({ WORKER_METRICS_PORT: '8080' })).toEqual(['WORKER_METRICS_PORT']);
+  });
 
   it('drops the slashes at the end of the base URL', () => {
     expect(readSettings({ ...PLATFORM, PLATFORM_BASE_URL: 'http://p/a//' }).platformBaseUrl).toBe('http://p/a');
@@ -138,6 +152,7 @@ describe('readSettings', () => {
     const secrets = settingsTable().filter(({ secret }) => secret);
     expect(secrets.map(({ name }) => name)).toEqual([
       'API_KEY',
+      'METRICS_KEY',
       'PLATFORM_CLIENT_SECRET',
       'PLATFORM_WEBHOOK_SECRET',
       'REDIS_URL',

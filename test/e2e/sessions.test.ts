@@ -9,10 +9,11 @@ import { EventClient } from '../support/event-client.js';
 import { ProductClient } from '../support/product-client.js';
 import { Product, START_LIMIT_MS } from '../support/product.js';
 import { until } from '../support/until.js';
+import { SteadyCaller } from './steady-caller.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'earshot-sessions-'));
 // Nobody waits here for anybody else; a slow machine must not look like a queue.
-const env = { SIMULATOR_CONTROL: 'on', BARGE_WAIT_SECONDS: '120' };
+const env = { SIMULATOR_CONTROL: 'on', BARGE_WAIT_SECONDS: '120', API_DRAIN_SECONDS: '2' };
 let product: Product;
 let client: ProductClient;
 
@@ -140,6 +141,86 @@ test('kill -9 of worker and API loses no command that was accepted', async () =>
   expect(legs[0]?.modes.map(({ mode }) => mode)).toEqual(['silent', 'barge', 'silent', 'whisper']);
   expect(violations).toEqual([]);
 }, 180_000);
+
+/** Sessions under load while their processes are replaced. */
+const UNDER_LOAD = 4;
+
+test('SIGTERM under load cuts no answer off and loses nothing that was accepted, and both processes end with 0', async () => {
+  const interactions = await Promise.all(Array.from({ length: UNDER_LOAD }, () => client.connected()));
+  const sessions = await Promise.all(interactions.map((interactionId) => client.create(interactionId, 'dana')));
+  const api = product.address('API');
+  const callers = sessions.map(
+    ({ sessionId }) => new SteadyCaller(`${api}/v1/sessions/${encodeURIComponent(sessionId)}/commands`, product.apiKey),
+  );
+  const running = Promise.all(callers.map((caller) => caller.run()));
+  const goesOn = async (): Promise<void> => {
+    const before = callers.map(({ accepted }) => accepted.length);
+    await until('more answers', () => callers.every(({ accepted }, n) => accepted.length >= (before[n] ?? 0) + 3));
+  };
+  await goesOn();
+  const replaced = product.kill('api', 'SIGTERM');
+  // Who looks after the traffic sees it before anybody is refused.
+  await until('unready', async () => {
+    const answer = await fetch(`${api}/readyz`);
+    return answer.status === 503 && (await answer.text()).includes('about to end');
+  });
+  await replaced;
+  await goesOn();
+  await product.kill('worker', 'SIGTERM');
+  await goesOn();
+  for (const caller of callers) caller.stop();
+  await running;
+  expect(product.output).toContain('[api] ended with exit code 0');
+  expect(product.output).toContain('[worker] ended with exit code 0');
+
+  expect(callers.flatMap(({ cutOff }) => cutOff)).toEqual([]);
+  // Each was told to go elsewhere at least once, by whichever answer came after the signal.
+  expect(callers.map(({ sentAway }) => sentAway > 0)).toEqual(callers.map(() => true));
+  for (const [n, { sessionId }] of sessions.entries()) {
+    const { accepted = [] } = callers[n] ?? {};
+    // A later `silent` may have taken a whisper back that had not got through yet.
+    for (const id of accepted) {
+      expect(['applied', 'cancelled']).toContain((await client.outcome(sessionId, id)).status);
+    }
+    expect((await client.outcome(sessionId, accepted.at(-1) ?? '')).status).toBe('applied');
+    expect(await client.command(sessionId, 'stop')).toBe('applied');
+    const { legs, violations } = await client.ledger(interactions[n] ?? '');
+    expect(legs).toHaveLength(1);
+    expect(legs[0]?.modes.at(-1)?.mode).toBe('silent');
+    expect(violations).toEqual([]);
+  }
+}, 240_000);
+
+test('both processes show their metrics, Temporal’s SDK among them, and never an id or a secret', async () => {
+  const interactionId = await client.connected();
+  const { sessionId } = await client.create(interactionId, 'xenia-listens');
+  expect(await client.command(sessionId, 'whisper')).toBe('applied');
+  expect(await client.command(sessionId, 'stop')).toBe('applied');
+  const [api = '', worker = ''] = await Promise.all(
+    product.metricsPages.map(async (page) => (await fetch(page)).text()),
+  );
+  expect(api).toMatch(/^earshot_http_commands_total\{action="whisper",status="applied"\} [1-9]/m);
+  for (const expected of [
+    /^earshot_commands_total\{action="whisper",status="applied"\} [1-9]/m,
+    /^earshot_platform_request_duration_seconds_count\{operation="whisper",result="2xx"\} [1-9]/m,
+    /^earshot_platform_rate_limit_calls 100000$/m,
+    /^earshot_token_expiry_timestamp_seconds \d+/m,
+    /^earshot_token_requests_total\{result="issued"\} [1-9]/m,
+    /^earshot_sweeps_total\{part="sweep",result="done"\} [1-9]/m,
+    /^earshot_event_stream_connected 1$/m,
+    /^temporal_workflow_task_schedule_to_start_latency_seconds_count\{/m,
+    /^temporal_worker_task_slots_available\{/m,
+  ]) {
+    await until(String(expected), async () => expected.test(await (await fetch(product.metricsPages[1] ?? '')).text()));
+  }
+  for (const page of [api, worker]) {
+    expect(page).toMatch(/^process_cpu_seconds_total \d/m);
+    expect(page).not.toContain(interactionId);
+    expect(page).not.toContain('xenia-listens');
+    expect(page).not.toContain(product.apiKey);
+    expect(page).not.toContain('earshot-dev-secret');
+  }
+});
 
 test(
   'sessions and their legs survive Ctrl-C and the next start, and no log holds a secret',

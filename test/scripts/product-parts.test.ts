@@ -13,6 +13,7 @@ function partsFor(env: Record<string, string>, embedded = true): Record<string, 
     temporal: embedded ? { executable: '/bin/temporal', port: 7001, uiPort: 7002 } : undefined,
     simulatorPort: embedded ? 7003 : undefined,
     apiPort: 7004,
+    metricsPort: 7005,
   });
   return Object.fromEntries(parts.map((part) => [part.name, part]));
 }
@@ -57,7 +58,7 @@ describe('the parts of the product', () => {
     );
     expect(seen['worker']).toEqual(
       [...everyone, 'PLATFORM_BASE_URL', 'PLATFORM_CLIENT_ID', 'PLATFORM_CLIENT_SECRET']
-        .concat(['TEMPORAL_ADDRESS', 'TEMPORAL_CONFIG_FILE'])
+        .concat(['TEMPORAL_ADDRESS', 'TEMPORAL_CONFIG_FILE', 'WORKER_METRICS_PORT'])
         .sort(),
     );
     expect(seen['api']).toEqual(
@@ -73,6 +74,11 @@ describe('the parts of the product', () => {
         .concat(['TEMPORAL_ADDRESS', 'TEMPORAL_CONFIG_FILE'])
         .sort(),
     );
+  });
+
+  it('are given the time that the API drains in, besides', () => {
+    expect(partsFor({})['api']?.stopMs).toBe(10_000);
+    expect(partsFor({ API_DRAIN_SECONDS: '20' })['api']?.stopMs).toBe(30_000);
   });
 
   it('never give the API the credentials of a configured platform', () => {

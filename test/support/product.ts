@@ -58,6 +58,11 @@ export class Product {
     return address;
   }
 
+  /** The pages of metrics of API and worker. */
+  get metricsPages(): readonly string[] {
+    return /^ *Metrics {2,}(.+)$/m.exec(this.output)?.[1]?.split(', ') ?? [];
+  }
+
   get apiKey(): string {
     return readFileSync(join(this.#dataDir, 'api-key'), 'utf8').trim();
   }
@@ -71,10 +76,10 @@ export class Product {
     return PARTS.map((name) => this.part(name)).filter((part) => part !== undefined);
   }
 
-  /** `kill -9` of one part; the supervisor starts it again. */
-  async kill(name: Part): Promise<void> {
+  /** `kill -9` of one part, or a kinder signal; the supervisor starts it again. */
+  async kill(name: Part, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const before = await until(`a running ${name}`, () => this.part(name));
-    process.kill(before.pid, 'SIGKILL');
+    process.kill(before.pid, signal);
     await until(`another ${name}`, () => {
       const now = this.part(name);
       return now !== undefined && now.pid !== before.pid;

@@ -11,6 +11,7 @@ import { startSimulator } from '../../simulator/simulator.js';
 import type { Simulator } from '../../simulator/simulator.js';
 import type { SimulatorOptions } from '../../simulator/simulator-options.js';
 import type { monitoringSession } from '../../workflows/monitoring-session.js';
+import { WorkerMetrics } from '../../worker/metrics.js';
 import { createSessionWorker } from '../../worker/session-worker.js';
 import type { SessionWorker } from '../../worker/session-worker.js';
 import { startStandingWorkflows } from '../../worker/standing-workflows.js';
@@ -26,6 +27,7 @@ export interface SessionWorld extends AsyncDisposable {
   readonly taskQueue: string;
   /** Whatever was announced of sessions, in order. */
   readonly announced: readonly SessionAnnouncement[];
+  readonly metrics: WorkerMetrics;
   /** Connects an interaction on the simulator. */
   readonly interaction: () => string;
   /** Starts a session as a direct starter does: id and input only. */
@@ -72,7 +74,9 @@ export async function createSessionWorld(
     activationDelayMs: { min: 5, max: 20 },
     ...options.simulator,
   });
+  const metrics = new WorkerMetrics();
   const platform = createHttpPlatform({
+    observer: metrics.calls,
     baseUrl: simulator.baseUrl,
     clientId: 'earshot',
     clientSecret: 'earshot-dev-secret',
@@ -100,6 +104,7 @@ export async function createSessionWorld(
         options.announce?.(announcement, run);
       },
       followsEvents: cleaning?.followsEvents ?? false,
+      metrics,
       workflowBundle,
       ...(workerId === undefined ? {} : { token: { workerId, keep: () => platform.keepToken() } }),
     });
@@ -130,6 +135,7 @@ export async function createSessionWorld(
     platform,
     taskQueue,
     announced,
+    metrics,
     interaction: () => simulator.controls.addInteraction().interactionId,
     start: (input, workflowId = sessionWorkflowId(input.interactionId, input.supervisorId)) =>
       temporal.client.workflow.start<typeof monitoringSession>(MONITORING_SESSION, {

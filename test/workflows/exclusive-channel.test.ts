@@ -27,6 +27,18 @@ beforeAll(async () => {
   world = await createSessionWorld(temporal);
 });
 
+/** Of a counter, with exactly these labels. */
+async function counted(name: string, labels: string): Promise<number> {
+  const page = await world.metrics.registry.getSingleMetricAsString(name);
+  return Number(
+    page
+      .split('\n')
+      .find((line) => line.startsWith(`${name}{${labels}} `))
+      ?.split(' ')
+      .at(-1) ?? 0,
+  );
+}
+
 afterAll(async () => {
   await world[Symbol.asyncDispose]();
   await temporal.teardown();
@@ -92,6 +104,9 @@ test('a second barge waits its turn, is told its place, and gets the channel the
   // Nobody was sent to the platform in vain.
   expect(asked(world, interactionId, 'barge') + asked(world, interactionId, 'whisper')).toBe(3);
   await stopped(anna, cora);
+  expect(await counted('earshot_channel_waits_total', 'result="granted"')).toBeGreaterThanOrEqual(2);
+  expect(await counted('earshot_commands_total', 'action="whisper",status="applied"')).toBeGreaterThanOrEqual(1);
+  expect(await counted('earshot_sessions_ended_total', 'reason="stopped"')).toBeGreaterThanOrEqual(1);
   expect(legsGone(world, interactionId)).toBe(3);
   expect(await channelOf(world, interactionId)).toEqual({ holder: null, waiting: [] });
 });

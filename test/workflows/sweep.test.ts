@@ -93,6 +93,8 @@ describe('a call that is over', () => {
       expect((await session.result()).session.endReason).toBe('interaction-ended');
     }
     expect(legsGone(world, interactionId)).toBe(2);
+    const told = await world.metrics.registry.getSingleMetric('earshot_sweep_sessions_told_total')?.get();
+    expect(told?.values.find(({ labels }) => labels['part'] === 'sweep')?.value).toBeGreaterThanOrEqual(2);
     await nextRounds(1);
     expect((await memoOf(other)).state).toBe('SILENT');
     await stopped(other);
