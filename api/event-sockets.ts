@@ -119,10 +119,10 @@ export class EventSockets {
 
   async #admit(request: IncomingMessage, stream: Duplex, head: Buffer, requestId: string): Promise<void> {
     const { feed, origins } = this.#options;
-    const url = new URL(request.url ?? '/', 'http://any');
-    if (url.pathname !== EVENTS_PATH) throw new Problem('not.found', `There is no WebSocket at ${url.pathname}.`);
+    const { pathname, searchParams } = targetOf(request);
+    if (pathname !== EVENTS_PATH) throw new Problem('not.found', `There is no WebSocket at ${pathname}.`);
     requireOrigin(request, origins);
-    const query = parsedQuery(url.searchParams);
+    const query = parsedQuery(searchParams);
     const caller = await this.#callerOf(request, query);
     requireRole(caller, ROLES);
     const concerns = filterOf(query, caller);
@@ -221,6 +221,12 @@ export class EventSockets {
     socket.close(code, reason);
     setTimeout(() => socket.terminate(), CLOSE_LIMIT_MS).unref();
   }
+}
+
+function targetOf({ url = '' }: IncomingMessage): URL {
+  const base = 'http://any';
+  if (URL.canParse(url, base)) return new URL(url, base);
+  throw invalidRequest([{ field: 'path', message: 'cannot be read as an address' }]);
 }
 
 function parsedQuery(given: URLSearchParams): EventsQuery {

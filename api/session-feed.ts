@@ -85,10 +85,10 @@ export class SessionFeed {
     this.#life ??= this.#start();
     this.#ready ??= this.#list().catch((error: unknown) => {
       this.#ready = undefined;
-      this.#stopIfIdle();
       throw error;
     });
-    return this.#ready;
+    // Whoever asked may have gone before it could listen.
+    return this.#ready.finally(() => this.#stopIfIdle());
   }
 
   /** The place of the latest change. */
