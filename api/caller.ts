@@ -23,7 +23,7 @@ export type Caller =
     };
 
 /** How the audit trail names a caller that has the API key. */
-const SERVICE_ACTOR = 'service';
+export const SERVICE_ACTOR = 'service';
 
 /** Who did it, for the audit trail and the log. */
 export function actorOf(caller: Caller): string {

@@ -15,6 +15,7 @@ import type { Authenticate } from './authentication.js';
 import { actorOf, requireRole, ROLES } from './caller.js';
 import type { Caller } from './caller.js';
 import { invalidRequest, Problem } from './problem.js';
+import type { LoggedChange } from './change-log.js';
 import type { SessionFeed } from './session-feed.js';
 import { toResource } from './session-view.js';
 import type { Tickets } from './tickets.js';
@@ -26,6 +27,9 @@ const HEARTBEAT_MS = 15_000;
 
 /** What may wait to be sent to one listener, bytes, beyond the snapshot; who reads slower than that is cut off, and may come again. */
 const UNSENT_LIMIT = 1_024 * 1_024;
+
+/** What is told again to who comes back, characters: beyond that a snapshot is less, and whoever does not read costs no more. */
+const TOLD_AGAIN_LIMIT = 4 * 1_024 * 1_024;
 
 /** How long a listener that is told to go may take, ms. */
 const CLOSE_LIMIT_MS = 2_000;
@@ -126,8 +130,12 @@ export class EventSockets {
     const caller = await this.#callerOf(request, query);
     requireRole(caller, ROLES);
     const concerns = filterOf(query, caller);
-    this.#requireRoom(caller);
+    if (caller.kind === 'person' && caller.untilMs <= Date.now()) {
+      throw unauthenticated('The token has expired.', 'Bearer error="invalid_token"');
+    }
     await feed.ready();
+    // Right before it is taken: many may have waited.
+    this.#requireRoom(caller);
     if (this.#isClosing) throw new Problem('too.many.connections', 'The API stops; another process takes you.');
     this.#server.handleUpgrade(request, stream, head, (socket) =>
       this.#listen({ socket, caller, isAlive: true }, query.after, concerns, requestId),
@@ -163,11 +171,11 @@ export class EventSockets {
       if (socket.bufferedAmount > UNSENT_LIMIT + unsentAtFirst) this.#dismiss(listening, CLOSE.tooSlow, 'too slow');
     };
     let unsentAtFirst = Infinity;
-    const missed = after === undefined ? undefined : feed.since(placeOf(after));
+    const missed = after === undefined ? undefined : toTellAgain(feed.since(placeOf(after)), concerns);
     if (missed === undefined) {
       const sessions = feed.sessions().filter(concerns).map(toResource);
       send(JSON.stringify({ type: 'snapshot', ...feed.place, sessions } satisfies Notification));
-    } else for (const { session, text } of missed) if (concerns(session)) send(text);
+    } else for (const text of missed) send(text);
     unsentAtFirst = socket.bufferedAmount;
     const silence = feed.listen(({ session, text }) => {
       if (socket.readyState === WebSocket.OPEN && concerns(session)) send(text);
@@ -238,6 +246,16 @@ function parsedQuery(given: URLSearchParams): EventsQuery {
   throw invalidRequest(fieldFaults(result.error, 'query'));
 }
 
+/** The messages that somebody has missed; `undefined` where a snapshot is better. */
+function toTellAgain(
+  changes: readonly LoggedChange[] | undefined,
+  concerns: (session: SessionSnapshot) => boolean,
+): string[] | undefined {
+  const texts = changes?.filter(({ session }) => concerns(session)).map(({ text }) => text);
+  const length = texts?.reduce((sum, text) => sum + text.length, 0) ?? 0;
+  return length > TOLD_AGAIN_LIMIT ? undefined : texts;
+}
+
 function filterOf(
   { sessionId, interactionId, supervisorId, own }: EventsQuery,
   caller: Caller,
@@ -277,5 +295,7 @@ function refuse(stream: Duplex, problem: Problem, requestId: string): void {
     ...problem.headers,
   };
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  // Whoever keeps their half open would keep the connection for ever: no server looks after it any more.
+  stream.once('finish', () => stream.destroy());
   stream.end([`HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`, ...head, '', body].join('\r\n'));
 }

@@ -55,7 +55,8 @@ async function main(): Promise<void> {
     });
     const { server, url } = await bind(api, settings);
     log.info({ url, temporal: address, namespace }, 'api.ready');
-    process.send?.({ type: 'ready', url });
+    // A supervisor that has gone meanwhile is told of by `disconnect`.
+    if (process.connected) process.send?.({ type: 'ready', url }, undefined, undefined, () => undefined);
 
     const probe = new ReadinessProbe(new Temporal(client, settings.temporalTaskQueue));
     const watching = watchTemporal(probe, log, address, stopping);

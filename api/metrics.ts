@@ -18,6 +18,9 @@ const CACHE_MS = 5_000;
 /** The page waits so long for it, ms, and does without then. */
 const PATIENCE_MS = 1_000;
 
+/** A sample that came too late for its page is shown on the next, if that comes within, ms. */
+const LATE_SAMPLE_MS = 60_000;
+
 /** Methods that something here answers; whatever else a caller makes up is `other`. */
 const METHODS: readonly string[] = ['GET', 'HEAD', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'];
 
@@ -36,6 +39,7 @@ export class ApiMetrics {
   readonly #requests = requestMetrics(this.registry);
   readonly #temporal = temporalMetrics(this.registry);
   readonly #samples = new ShortCache<Sample>(CACHE_MS);
+  #last: { readonly sample: Sample; readonly atMs: number } | undefined;
 
   /** Counts each request as it ends, by what its context says then. Comes after `requestLog`. */
   readonly countRequests: RequestHandler = (request, response, next) => {
@@ -78,7 +82,15 @@ export class ApiMetrics {
       timer = setTimeout(() => resolve(undefined), PATIENCE_MS);
     });
     try {
-      return await Promise.race([this.#samples.get('', () => takeSample(temporal, probe)), late]);
+      const taken = this.#samples
+        .get('', () => takeSample(temporal, probe))
+        .then((sample) => {
+          this.#last = { sample, atMs: performance.now() };
+          return sample;
+        });
+      const sample = await Promise.race([taken, late]);
+      const { sample: last, atMs = -Infinity } = this.#last ?? {};
+      return sample ?? (performance.now() - atMs < LATE_SAMPLE_MS ? last : undefined);
     } finally {
       clearTimeout(timer);
     }

@@ -1,10 +1,18 @@
 import type { ChangeType } from '../domain/notifications.js';
 import type { SessionSnapshot } from '../domain/session.js';
 
-/** What has happened to a session between two looks at it, as far as it shows; empty where nothing has. */
-export function changesBetween(before: SessionSnapshot | undefined, after: SessionSnapshot): ChangeType[] {
+/**
+ * What has happened to a session between two looks at it, as far as it shows; empty where nothing has.
+ * @param isSameRun whether both were at one run of its workflow, within which versions count
+ */
+export function changesBetween(
+  before: SessionSnapshot | undefined,
+  after: SessionSnapshot,
+  isSameRun = true,
+): ChangeType[] {
   if (before?.runId !== after.runId) return after.state === 'TERMINATED' ? ['session.ended'] : ['session.created'];
-  if (before.version === after.version) return [];
+  // In another run the same version may be another state.
+  if (before.version === after.version && isSameRun) return [];
   const found: ChangeType[] = [];
   if (before.waiting === null && after.waiting !== null) found.push('session.queued');
   if (before.waiting !== null && after.waiting !== null && before.waiting.position !== after.waiting.position) {

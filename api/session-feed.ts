@@ -122,6 +122,8 @@ export class SessionFeed {
     this.#life?.abort();
     this.#life = undefined;
     this.#ready = undefined;
+    // What it finds is not for those who come later.
+    this.#listing = undefined;
     this.#known.clear();
     this.#ended.clear();
     this.#due.clear();
@@ -171,10 +173,12 @@ export class SessionFeed {
   }
 
   #list(): Promise<void> {
-    this.#listing ??= this.#listAll().finally(() => {
-      this.#listing = undefined;
+    if (this.#listing !== undefined) return this.#listing;
+    const listing = this.#listAll().finally(() => {
+      if (this.#listing === listing) this.#listing = undefined;
     });
-    return this.#listing;
+    this.#listing = listing;
+    return listing;
   }
 
   async #listAll(): Promise<void> {
@@ -200,8 +204,10 @@ export class SessionFeed {
     const { sessionId, version, state } = listed.session;
     const known = this.#known.get(sessionId);
     if (known === undefined) {
-      // Lists show for a moment what has ended.
-      if (this.#ended.get(sessionId) !== listed.run && state !== 'TERMINATED') this.#take(sessionId, listed, []);
+      const ended = this.#ended.get(sessionId);
+      // Lists show for a moment what has ended, and which of two runs is the current one only Temporal's description tells.
+      if (ended === undefined && state !== 'TERMINATED') this.#take(sessionId, listed, []);
+      else if (ended !== undefined && ended !== listed.run) this.#read(sessionId);
     } else if (known.run !== listed.run) this.#read(sessionId);
     else if (version > known.session.version) this.#take(sessionId, listed, []);
     // What was read of it, and hinted by nobody, has been shown.
@@ -224,8 +230,8 @@ export class SessionFeed {
 
   /** One of the readers: works until nothing is due that another is not at. Of one session, what comes first is told first. */
   async #readDue(): Promise<void> {
-    const life = this.#life;
     for (;;) {
+      const life = this.#life;
       const next = this.#nextDue();
       if (next === undefined) return;
       const [sessionId, hints] = next;
@@ -233,7 +239,9 @@ export class SessionFeed {
       this.#reading.add(sessionId);
       try {
         const read = await this.#readUpTo(sessionId, hints);
-        if (this.#life === life && read !== undefined) await this.#takeRead(sessionId, read, hints);
+        if (this.#life !== life) continue;
+        if (read === undefined) this.#takeGone(sessionId);
+        else await this.#takeRead(sessionId, read, hints);
       } catch (error) {
         // The next list finds it.
         this.#log.debug({ err: error, sessionId }, 'events.read-failed');
@@ -261,14 +269,29 @@ export class SessionFeed {
     return undefined;
   }
 
+  /** Its workflow was deleted from Temporal. */
+  #takeGone(sessionId: string): void {
+    const known = this.#known.get(sessionId);
+    if (known === undefined) return;
+    const { session, run } = known;
+    const end = { state: 'TERMINATED', endReason: 'terminated', endedAt: new Date().toISOString() } as const;
+    this.#take(
+      sessionId,
+      { run, session: { ...session, ...end, version: session.version + 1, waiting: null, ending: null } },
+      [],
+    );
+  }
+
   async #takeRead(sessionId: string, read: ReadSession, hints: readonly SessionHint[]): Promise<void> {
+    const life = this.#life;
     const before = this.#known.get(sessionId)?.session;
     if (before !== undefined && before.runId !== read.session.runId) {
       // Another session under the same id: the end of the one before is told first.
       const { session } = await this.#reader.read(sessionId, before.runId);
+      if (this.#life !== life) return;
       this.#take(sessionId, { session, run: before.runId }, []);
     }
-    if (this.#ended.get(sessionId) === read.lastRunId) return;
+    if (before === undefined && this.#ended.get(sessionId) === read.lastRunId) return;
     this.#take(sessionId, { session: read.session, run: read.lastRunId }, hints);
   }
 
@@ -278,7 +301,8 @@ export class SessionFeed {
     if (isSameRun && session.version < before.session.version) return;
     const told = isSameRun ? before.told : 0;
     const news = hints
-      .filter((hint) => hint.run === run && hint.version > told)
+      // What is not true yet is told when it is.
+      .filter((hint) => hint.run === run && hint.version > told && hint.version <= session.version)
       .toSorted((one, other) => one.version - other.version);
     const isOver = session.state === 'TERMINATED';
     if (isOver) {
@@ -293,7 +317,8 @@ export class SessionFeed {
     }
     const isEndTold = news.some(({ type }) => type === 'session.ended');
     if (news.length === 0) {
-      for (const type of changesBetween(before?.session, session)) this.#tell(this.#changes.add(type, session));
+      for (const type of changesBetween(before?.session, session, isSameRun))
+        this.#tell(this.#changes.add(type, session));
     } else if (isOver && !isEndTold) this.#tell(this.#changes.add('session.ended', session));
   }
 

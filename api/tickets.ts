@@ -6,6 +6,9 @@ import type { Caller } from './caller.js';
 /** How long a ticket is good for, ms: a page opens its socket right after it has asked. */
 const TICKET_MS = 30_000;
 
+/** How long what is shared may take, ms: a page waits for it. */
+const SHARED_LIMIT_MS = 1_000;
+
 /** Tickets of one process that were not used yet; beyond that the oldest are gone. */
 const TICKETS_KEPT = 10_000;
 
@@ -37,16 +40,15 @@ export class Tickets {
   constructor(private readonly shared?: SharedTickets) {}
 
   async issue(caller: Caller): Promise<Ticket> {
-    const ticket = randomBytes(32).toString('base64url');
-    const key = keyOf(ticket);
     const untilMs = Date.now() + TICKET_MS;
-    // In one place only, or it could be used twice.
-    const isShared = await this.shared?.put(key, JSON.stringify(caller), TICKET_MS).then(
-      () => true,
-      () => false,
-    );
-    if (isShared !== true) this.#keep(key, { caller, untilMs });
-    return { ticket, expiresAt: new Date(untilMs).toISOString() };
+    const expiresAt = new Date(untilMs).toISOString();
+    const shared = newTicket();
+    const isShared = await inTime(this.shared?.put(keyOf(shared), JSON.stringify(caller), TICKET_MS).then(() => true));
+    if (isShared === true) return { ticket: shared, expiresAt };
+    // Another one, for that may be there all the same: in one place only, or it could be used twice.
+    const own = newTicket();
+    this.#keep(keyOf(own), { caller, untilMs });
+    return { ticket: own, expiresAt };
   }
 
   /** Whose it is; `undefined` if it is none, or was used, or is too old. */
@@ -55,7 +57,7 @@ export class Tickets {
     const own = this.#issued.get(key);
     this.#issued.delete(key);
     if (own !== undefined) return own.untilMs > Date.now() ? own.caller : undefined;
-    const shared = await this.shared?.take(key).catch(() => null);
+    const shared = await inTime(this.shared?.take(key));
     return typeof shared === 'string' ? sharedCaller.safeParse(JSON.parse(shared)).data : undefined;
   }
 
@@ -66,6 +68,23 @@ export class Tickets {
       this.#issued.delete(old);
     }
     this.#issued.set(key, issued);
+  }
+}
+
+function newTicket(): string {
+  return randomBytes(32).toString('base64url');
+}
+
+/** What comes of it, if that comes soon. */
+async function inTime<T>(work: Promise<T> | undefined): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, SHARED_LIMIT_MS, undefined);
+  });
+  try {
+    return await Promise.race([work?.catch(() => undefined), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

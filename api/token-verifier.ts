@@ -3,7 +3,7 @@ import type { JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 import { externalId } from '../domain/identifiers.js';
 import { unauthenticated } from './authentication.js';
-import { ROLES } from './caller.js';
+import { ROLES, SERVICE_ACTOR } from './caller.js';
 import type { Caller } from './caller.js';
 import { Problem } from './problem.js';
 
@@ -45,6 +45,9 @@ const CLOCK_TOLERANCE_S = 30;
 /** Older keys, ms, are fetched again beside the request that noticed it. */
 const REFRESH_AFTER_MS = 10 * 60_000;
 
+/** Older keys, ms, are fetched before anybody is let in by them: nobody came for a while, and one may have been withdrawn. */
+const OVERDUE_AFTER_MS = 11 * 60_000;
+
 /** Older keys, ms, are believed no more, though the provider may be down: one of them may have been withdrawn meanwhile. */
 const BELIEVED_MS = 60 * 60_000;
 
@@ -60,7 +63,8 @@ const FETCH_LIMIT_MS = 4_000;
 const KEYS_LIMIT = 256 * 1_024;
 
 const claims = z.object({
-  sub: externalId,
+  // The audit trail could not tell such a person from software.
+  sub: externalId.refine((sub) => sub !== SERVICE_ACTOR, 'is how software is named'),
   exp: z.number(),
   // What else the provider gives roles for is none of ours.
   roles: z.array(z.unknown()).default([]),
@@ -129,8 +133,11 @@ export class TokenVerifier {
     if (ageMs < REFRESH_AFTER_MS) return;
     // However many ask, it is fetched once.
     const fetched = this.#keys.reload().catch((error: unknown) => Promise.reject(unavailable(error)));
-    if (ageMs < BELIEVED_MS) fetched.catch(() => undefined);
-    else await fetched;
+    const isTrying = this.#failedAtMs <= this.#fetchedAtMs;
+    if (ageMs >= BELIEVED_MS) await fetched;
+    // Nobody waits for keys that were just due, nor for a provider that is known to be away.
+    else if (ageMs < OVERDUE_AFTER_MS || !isTrying) fetched.catch(() => undefined);
+    else await fetched.catch(() => undefined);
   }
 
   async #fetch(url: string, options: RequestInit): Promise<Response> {

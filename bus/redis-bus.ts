@@ -17,6 +17,11 @@ interface RedisOptions {
 /** Longest pause between two attempts to reach a Redis that is away, ms. */
 const LONGEST_PAUSE_MS = 2_000;
 
+const PING_MS = 5_000;
+
+/** Commands that wait for a Redis that hangs; the next are dropped. */
+const QUEUE_LIMIT = 1_000;
+
 /** One connection that comes back by itself. While it is away, commands fail at once: nothing waits for Redis. */
 export class RedisConnection {
   readonly client: RedisClientType;
@@ -28,14 +33,17 @@ export class RedisConnection {
     this.client = createClient({
       url,
       disableOfflineQueue: true,
-      pingInterval: 10_000,
+      pingInterval: PING_MS,
+      commandsQueueMaxLength: QUEUE_LIMIT,
       socket: {
         connectTimeout: 5_000,
+        // One that hangs is one that is gone: nothing was heard though it was asked.
+        socketTimeout: 2 * PING_MS,
         reconnectStrategy: (retries) =>
           Math.min(50 * 2 ** Math.min(retries, 10), LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2),
       },
     });
-    this.client.on('error', (error: unknown) => this.#tell(error)).on('ready', () => this.#tell(undefined));
+    this.client.on('error', (error: unknown) => this.tell(error)).on('ready', () => this.tell(undefined));
     // It tries until it is closed; that it failed has been told.
     this.client.connect().catch(() => undefined);
   }
@@ -49,7 +57,8 @@ export class RedisConnection {
     return Promise.resolve();
   }
 
-  #tell(trouble: unknown): void {
+  /** Something of it does not work, or all of it does. */
+  tell(trouble: unknown): void {
     if (this.#troubled === (trouble !== undefined)) return;
     this.#troubled = trouble !== undefined;
     this.#onChange(trouble);
@@ -80,7 +89,7 @@ export function hintsFromRedis(redis: RedisConnection, channel: string): HintSou
     isSubscribed = true;
     for (const listener of listeners) listener.gap();
   };
-  redis.client.on('ready', () => void subscribe().catch(() => undefined));
+  redis.client.on('ready', () => void subscribe().catch((error: unknown) => redis.tell(error)));
   return {
     get isUp() {
       return isSubscribed && redis.isUp;

@@ -402,6 +402,11 @@ function listenFaults(env: Environment): SettingsFault[] {
   const host = valueOf(env, 'HOST');
   const key = valueOf(env, 'API_KEY');
   if (host === undefined || isLoopback(host)) return [];
+  const metricsKey = valueOf(env, 'METRICS_KEY');
+  if (metricsKey !== undefined && metricsKey.length < EXPOSED_KEY_LENGTH) {
+    const message = `must have at least ${EXPOSED_KEY_LENGTH} characters when HOST is not loopback`;
+    return [{ name: 'METRICS_KEY', message: `${message}${shown('METRICS_KEY', metricsKey)}` }];
+  }
   if (key === undefined) {
     if (valueOf(env, 'AUTH_JWKS_URL') !== undefined) return [];
     return [

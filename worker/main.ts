@@ -106,7 +106,9 @@ async function main(): Promise<void> {
           connection.withDeadline(Date.now() + limitMs, () => connection.workflowService.getSystemInfo({})),
         );
         log.info({ taskQueue, namespace, metrics: shown?.url }, 'worker.ready');
-        process.send?.({ type: 'ready', url: shown?.url });
+        // A supervisor that has gone meanwhile is told of by `disconnect`.
+        if (process.connected)
+          process.send?.({ type: 'ready', url: shown?.url }, undefined, undefined, () => undefined);
         if (stop.isRequested()) worker.shutdown();
         await running;
       } finally {

@@ -1,3 +1,6 @@
+import type { RequestListener } from 'node:http';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { ChangeLog } from '../../api/change-log.js';
@@ -14,6 +17,12 @@ const { session } = newSessionRecord(
   { sessionId: 'session~i~s', runId: 'r' },
   '2026-11-27T00:00:00.000Z',
 );
+
+const echo: RequestListener = (request, response) => {
+  let body = '';
+  request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+  request.on('end', () => response.end(`echo: ${request.method ?? ''} ${request.url ?? ''} ${body}`));
+};
 
 /** Sockets over a feed that a test makes. */
 async function sockets(heartbeatMs: number) {
@@ -38,10 +47,14 @@ async function sockets(heartbeatMs: number) {
     log: pino({ level: 'silent' }),
     heartbeatMs,
   });
-  const { server, url } = await listen({ app: () => undefined, events }, { host: '127.0.0.1', port: 0 });
+  const { server, url } = await listen({ app: echo, events }, { host: '127.0.0.1', port: 0 });
   return {
     url,
     events,
+    connections: (): Promise<number> =>
+      new Promise((resolve, reject) => {
+        server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+      }),
     tell: (): void => {
       const change = log.add('session.updated', session);
       for (const listener of listeners) listener(change);
@@ -52,6 +65,47 @@ async function sockets(heartbeatMs: number) {
     },
   };
 }
+
+/** What a server answers to bytes, until it ends the connection or `enough`. */
+function exchange(
+  url: string,
+  bytes: string,
+  enough: RegExp,
+): Promise<{ readonly answer: string; readonly socket: Socket }> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    // Keeps its own half open, as anybody may.
+    const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true }, () => socket.write(bytes));
+    let answer = '';
+    socket.on('error', reject).on('data', (chunk: Buffer) => {
+      answer += chunk.toString();
+      if (enough.test(answer)) resolve({ answer, socket });
+    });
+  });
+}
+
+test('who would rather speak HTTP/2 is answered in HTTP/1.1, body and all', async () => {
+  await using world = await sockets(60_000);
+  const body = '{"action":"stop"}';
+  const { answer, socket } = await exchange(
+    world.url,
+    `POST /v1/x HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    /echo: .*\}/,
+  );
+  expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
+  expect(answer).toContain(`echo: POST /v1/x ${body}`);
+  socket.destroy();
+});
+
+test('who is refused, and keeps the connection, holds up no end', async () => {
+  const world = await sockets(60_000);
+  const upgrade =
+    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n';
+  const { socket } = await exchange(world.url, `GET /elsewhere HTTP/1.1\r\nHost: h\r\n${upgrade}\r\n`, /"not\.found"/);
+  await until('the server has let go', async () => (await world.connections()) === 0);
+  await world[Symbol.asyncDispose]();
+  socket.destroy();
+});
 
 test('who reads too slowly is cut off, and costs the others nothing', async () => {
   await using world = await sockets(60_000);

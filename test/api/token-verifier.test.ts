@@ -38,6 +38,7 @@ test.each([
   ['its time over', { expiresInSeconds: -60 }, /has expired/],
   ['another type', { typ: 'logout+jwt' }, /another type/],
   ['a subject that is no supervisor id', { sub: 'x'.repeat(129) }, /its sub/],
+  ['the name of software', { sub: 'service' }, /its sub/],
   ['roles that are no list', { roles: 'admin' }, /its roles/],
 ])('a token with %s is refused', async (_name, parts, message) => {
   const refused = await verifier.verify(await provider.token(parts)).catch((error: unknown) => error);
@@ -83,11 +84,20 @@ test('a key that was withdrawn is believed until the next refresh at most', asyn
   await provider.addKey('key-2', 'Ed25519');
   const newer = await provider.token();
   provider.withdrawKey('key-1');
-  nowMs += 11 * MINUTE_MS;
+  nowMs += 10.5 * MINUTE_MS;
   // Beside this request, which does not wait for it.
   await verifier.verify(token);
   await until('the refresh', () => verifier.verify(newer).then(() => true));
   expect(provider.asked).toBe(2);
+  await expect(verifier.verify(token)).rejects.toMatchObject(REFUSED);
+});
+
+test('after a quiet time the keys are fetched before anybody is let in by them', async () => {
+  const token = await provider.token();
+  await verifier.verify(token);
+  await provider.addKey('key-2', 'ES256');
+  provider.withdrawKey('key-1');
+  nowMs += 50 * MINUTE_MS;
   await expect(verifier.verify(token)).rejects.toMatchObject(REFUSED);
 });
 

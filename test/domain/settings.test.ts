@@ -111,6 +111,7 @@ describe('readSettings', () => {
     expect(errorOf(() => readSettings({ HOST: '0.0.0.0' })).message).toContain('set API_KEY');
     expect(faultNames({ HOST: '::', API_KEY: 'short' })).toEqual(['API_KEY']);
     expect(readSettings({ HOST: '0.0.0.0', API_KEY: 'k'.repeat(16) }).host).toBe('0.0.0.0');
+    expect(faultNames({ HOST: '0.0.0.0', API_KEY: 'k'.repeat(16), METRICS_KEY: 'x' })).toEqual(['METRICS_KEY']);
     expect(readSettings({ API_KEY: 'short' }).apiKey).toBe('short');
   });
 
