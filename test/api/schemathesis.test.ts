@@ -17,7 +17,7 @@ import { AUDIENCE, IdentityProvider, ISSUER } from './identity-provider.js';
 const PYTHON_ENV = { PYTHONPATH: fileURLToPath(new URL('../../.cache/python', import.meta.url)) };
 const CONFIG = fileURLToPath(new URL('./schemathesis.toml', import.meta.url));
 /** Random cases of each operation, beside those that its schema suggests. */
-const EXAMPLES = 10;
+const EXAMPLES = 3;
 
 const isInstalled =
   spawnSync('python3', ['-c', 'import schemathesis'], { env: { ...process.env, ...PYTHON_ENV } }).status === 0;

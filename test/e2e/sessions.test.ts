@@ -143,7 +143,7 @@ test('kill -9 of worker and API loses no command that was accepted', async () =>
 }, 180_000);
 
 /** Sessions under load while their processes are replaced. */
-const UNDER_LOAD = 4;
+const UNDER_LOAD = 2;
 
 test('SIGTERM under load cuts no answer off and loses nothing that was accepted, and both processes end with 0', async () => {
   const interactions = await Promise.all(Array.from({ length: UNDER_LOAD }, () => client.connected()));
