@@ -1,4 +1,5 @@
 import type { WorkflowHandle } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
 import { z } from 'zod';
 import { isFinal } from '../../domain/commands.js';
 import type { CommandResource } from '../../domain/commands.js';
@@ -36,14 +37,29 @@ export async function memoOf(session: SessionHandle): Promise<SessionSnapshot> {
 }
 
 /**
- * What the session mirrors, which costs a third of a query and no worker; the session itself where what stands there is an
- * earlier run's, as after a reset.
+ * What the session mirrors, which costs a third of a query and no worker. After a reset what stands there may be of the run
+ * that it replaces: then what its own history has mirrored.
  */
 async function mirrorOf(session: SessionHandle): Promise<Pick<SessionReport, 'session' | 'commands'>> {
   const { memo, runId } = await session.describe();
   const shown = sessionSnapshot.safeParse(memo?.[SESSION_MEMO]).data;
-  const commands = commandsMemo.parse(memo?.[COMMANDS_MEMO] ?? []);
-  return shown?.runId === runId ? { session: shown, commands } : reportOf(session);
+  const mirror = shown?.runId === runId ? memo : await mirroredByItself(session);
+  return {
+    session: sessionSnapshot.parse(mirror?.[SESSION_MEMO]),
+    commands: commandsMemo.parse(mirror?.[COMMANDS_MEMO] ?? []),
+  };
+}
+
+/** Unlike a query it comes with no task, where it could make a history that differs at replay. */
+async function mirroredByItself(session: SessionHandle): Promise<Record<string, unknown>> {
+  const { events } = await session.fetchHistory();
+  const mirrored = (events ?? []).flatMap((event) => {
+    const begun = event.workflowExecutionStartedEventAttributes?.memo?.fields;
+    return Object.entries(begun ?? event.workflowPropertiesModifiedEventAttributes?.upsertedMemo?.fields ?? {});
+  });
+  return Object.fromEntries(
+    mirrored.map(([key, payload]) => [key, defaultPayloadConverter.fromPayload<unknown>(payload)]),
+  );
 }
 
 /** Who has an interaction's exclusive channel, and who waits for it, as the mutex has it. */
