@@ -15,6 +15,7 @@ import { AUDIENCE, IdentityProvider, ISSUER } from './identity-provider.js';
 // Another program reads the document and tries whether what runs keeps to it.
 
 const PYTHON_ENV = { PYTHONPATH: fileURLToPath(new URL('../../.cache/python', import.meta.url)) };
+const CACHE = fileURLToPath(new URL('../../.cache/', import.meta.url));
 const CONFIG = fileURLToPath(new URL('./schemathesis.toml', import.meta.url));
 /** How many sequences of requests are tried, beside the cases that the schemas suggest. */
 const EXAMPLES = 3;
@@ -64,7 +65,11 @@ if (isInstalled) {
 );
 
 function run(args: readonly string[]): Promise<{ readonly code: number | null; readonly output: string }> {
-  const child = spawn('python3', ['-m', 'schemathesis.cli', ...args], { env: { ...process.env, ...PYTHON_ENV } });
+  // It keeps notes of what it has tried where it runs.
+  const child = spawn('python3', ['-m', 'schemathesis.cli', ...args], {
+    cwd: CACHE,
+    env: { ...process.env, ...PYTHON_ENV },
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
