@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { listenOn, urlOf } from '../http/listen-on.js';
 
 /** How often idle connections of a server that is closing are looked for, ms. */
 const IDLE_CHECK_MS = 50;
@@ -40,16 +41,8 @@ export async function listen(
     stream.once('close', () => upgraded.delete(stream));
     events.upgrade(request, stream, head);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  const address = server.address();
-  const boundPort = typeof address === 'object' && address !== null ? address.port : port;
-  return { server, url: `http://${host.includes(':') ? `[${host}]` : host}:${boundPort}` };
+  const boundPort = await listenOn(server, { host, port });
+  return { server, url: urlOf(host, boundPort) };
 }
 
 /**

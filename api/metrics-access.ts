@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { isFromThisMachine } from '../telemetry/from-this-machine.js';
+import { isFromThisMachine } from '../http/from-this-machine.js';
 import { authenticator } from './authentication.js';
 import type { Authenticate } from './authentication.js';
 import { requireRole } from './caller.js';

@@ -1,7 +1,8 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isFromThisMachine } from '../telemetry/from-this-machine.js';
+import { bearerOf, isKey } from '../http/bearer-key.js';
+import { isFromThisMachine } from '../http/from-this-machine.js';
+import { listenOn, urlOf } from '../http/listen-on.js';
 import type { WorkerReadiness } from './readiness.js';
 
 export interface MetricsServerOptions {
@@ -35,17 +36,9 @@ export async function startMetricsServer(options: MetricsServerOptions): Promise
   });
   // Whoever looks does so in a moment.
   server.requestTimeout = 10_000;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  const address = server.address();
-  const bound = typeof address === 'object' && address !== null ? address.port : port;
+  const bound = await listenOn(server, { host, port });
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    url: urlOf(host, bound),
     close() {
       server.close();
       server.closeAllConnections();
@@ -88,13 +81,8 @@ async function answer(
 
 function mayLook(request: IncomingMessage, key: string | undefined): boolean {
   if (key === undefined) return isFromThisMachine(request);
-  const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
-  // Digests have one length, so that the comparison takes as long for every key.
-  return given !== undefined && timingSafeEqual(digest(given), digest(key));
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+  const bearer = bearerOf(request.headers.authorization);
+  return bearer !== undefined && isKey(key)(bearer);
 }
 
 function send(response: ServerResponse, status: number, body: object): void {

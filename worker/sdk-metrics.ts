@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { listenOn } from '../http/listen-on.js';
 
 /** Somebody else may take a port that was found free, once in a blue moon. */
 const ATTEMPTS = 5;
@@ -46,11 +46,7 @@ export class SdkMetrics {
 
 async function freePort(): Promise<number> {
   const server = createServer();
-  const address = await new Promise<AddressInfo | string | null>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host: '127.0.0.1', port: 0 }, () => resolve(server.address()));
-  });
+  const port = await listenOn(server, { host: '127.0.0.1', port: 0 });
   await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('Expected a TCP address');
-  return address.port;
+  return port;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { keptApiKey } from '../../api/api-key.js';
-import { bearerOf } from '../../api/authentication.js';
+import { bearerOf } from '../../http/bearer-key.js';
 
 let folder = '';
 beforeEach(async () => {
