@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import type { HintSource } from '../bus/hints.js';
-import { hintsFromSupervisor } from '../bus/process-bus.js';
-import { hintChannel, hintsFromRedis, onceInRedis, RedisConnection } from '../bus/redis-bus.js';
+import { hintsFromSupervisor, tellSupervisor } from '../bus/process-bus.js';
+import { hintChannel, hintsFromRedis, onceInRedis, RedisConnection, toLog } from '../bus/redis-bus.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { apiSettings, SettingsError } from '../domain/settings.js';
 import type { ApiSettings } from '../domain/settings.js';
@@ -55,8 +55,7 @@ async function main(): Promise<void> {
     });
     const { server, url } = await bind(api, settings);
     log.info({ url, temporal: address, namespace }, 'api.ready');
-    // A supervisor that has gone meanwhile is told of by `disconnect`.
-    if (process.connected) process.send?.({ type: 'ready', url }, undefined, undefined, () => undefined);
+    tellSupervisor({ type: 'ready', url });
 
     const probe = new ReadinessProbe(new Temporal(client, settings.temporalTaskQueue));
     const watching = watchTemporal(probe, log, address, stopping);
@@ -85,12 +84,8 @@ function connectBus({ redisUrl, temporalTaskQueue }: ApiSettings, namespace: str
   if (redisUrl === undefined) {
     return { hints: hintsFromSupervisor(), sharedTickets: undefined, close: () => Promise.resolve() };
   }
-  const onChange = (trouble: unknown): void => {
-    if (trouble === undefined) log.info('redis.connected');
-    else log.warn({ err: trouble }, 'redis.away');
-  };
   // A connection that is subscribed does nothing else.
-  const subscribed = new RedisConnection({ url: redisUrl, onChange });
+  const subscribed = new RedisConnection({ url: redisUrl, onChange: toLog(log) });
   const other = new RedisConnection({ url: redisUrl, onChange: () => undefined });
   const channel = hintChannel(namespace, temporalTaskQueue);
   return {

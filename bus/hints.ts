@@ -14,7 +14,6 @@ export interface HintSource {
   readonly isUp: boolean;
   /** @returns no longer listens */
   listen(listener: HintListener): () => void;
-  close(): Promise<void>;
 }
 
 export interface HintListener {

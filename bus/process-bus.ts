@@ -9,13 +9,17 @@ import type { HintListener, HintSink, HintSource } from './hints.js';
  */
 const relayed = z.object({ type: z.literal('relay'), to: z.literal('api'), hint: z.unknown() });
 
+/** Tells the supervisor that has started this process, if one has. One that is gone, or too slow, costs nobody anything. */
+export function tellSupervisor(message: object): void {
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+}
+
 /** For a worker; `undefined` where no supervisor has started it. */
 export function hintsToSupervisor(): HintSink | undefined {
   if (process.send === undefined) return undefined;
   return {
     publish(hint: SessionHint) {
-      // A supervisor that is gone, or too slow, costs nobody anything but time.
-      if (process.connected) process.send?.({ type: 'relay', to: 'api', hint }, undefined, undefined, () => undefined);
+      tellSupervisor({ type: 'relay', to: 'api', hint });
     },
     close: () => Promise.resolve(),
   };
@@ -36,6 +40,5 @@ export function hintsFromSupervisor(): HintSource | undefined {
       process.on('message', take);
       return () => void process.off('message', take);
     },
-    close: () => Promise.resolve(),
   };
 }

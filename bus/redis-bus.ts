@@ -1,5 +1,6 @@
 import { createClient } from '@redis/client';
 import type { RedisClientType } from '@redis/client';
+import type { Logger } from 'pino';
 import { parseHint } from './hints.js';
 import type { HintListener, HintSink, HintSource } from './hints.js';
 
@@ -12,6 +13,14 @@ interface RedisOptions {
   readonly url: string;
   /** Is told of trouble, and of its end (`undefined`); once each. */
   readonly onChange: (trouble: unknown) => void;
+}
+
+/** For `onChange`: a line in the log for each. */
+export function toLog(log: Logger): RedisOptions['onChange'] {
+  return (trouble) => {
+    if (trouble === undefined) log.info('redis.connected');
+    else log.warn({ err: trouble }, 'redis.away');
+  };
 }
 
 /** Longest pause between two attempts to reach a Redis that is away, ms. */
@@ -98,7 +107,6 @@ export function hintsFromRedis(redis: RedisConnection, channel: string): HintSou
       listeners.add(listener);
       return () => void listeners.delete(listener);
     },
-    close: () => redis.close(),
   };
 }
 

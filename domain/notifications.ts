@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ANNOUNCED } from './announcements.js';
 import { sessionResource } from './session.js';
 
 /**
@@ -7,20 +8,7 @@ import { sessionResource } from './session.js';
  */
 
 /** What may have happened to a session. `session.updated`: what it shows has changed, and none of the others says it. */
-export const changeType = z.enum([
-  'session.created',
-  'session.active',
-  'session.mode',
-  'session.queued',
-  'session.moved',
-  'session.granted',
-  'session.expired',
-  'session.superseded',
-  'session.media',
-  'session.updated',
-  'session.ending',
-  'session.ended',
-]);
+export const changeType = z.enum([...ANNOUNCED, 'session.media', 'session.updated']);
 export type ChangeType = z.infer<typeof changeType>;
 
 /** What is told of a change beside the session itself, where it applies. */

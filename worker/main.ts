@@ -6,8 +6,8 @@ import { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
 import { hintOf } from '../bus/hints.js';
 import type { HintSink } from '../bus/hints.js';
-import { hintsToSupervisor } from '../bus/process-bus.js';
-import { hintChannel, hintsToRedis, RedisConnection } from '../bus/redis-bus.js';
+import { hintsToSupervisor, tellSupervisor } from '../bus/process-bus.js';
+import { hintChannel, hintsToRedis, RedisConnection, toLog } from '../bus/redis-bus.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import type { Logger } from 'pino';
 import { SettingsError, workerSettings } from '../domain/settings.js';
@@ -106,9 +106,7 @@ async function main(): Promise<void> {
           connection.withDeadline(Date.now() + limitMs, () => connection.workflowService.getSystemInfo({})),
         );
         log.info({ taskQueue, namespace, metrics: shown?.url }, 'worker.ready');
-        // A supervisor that has gone meanwhile is told of by `disconnect`.
-        if (process.connected)
-          process.send?.({ type: 'ready', url: shown?.url }, undefined, undefined, () => undefined);
+        tellSupervisor({ type: 'ready', url: shown?.url });
         if (stop.isRequested()) worker.shutdown();
         await running;
       } finally {
@@ -145,11 +143,7 @@ function hintSinks({ redisUrl, temporalTaskQueue }: WorkerSettings, namespace: s
   const toSupervisor = hintsToSupervisor();
   const sinks = toSupervisor === undefined ? [] : [toSupervisor];
   if (redisUrl === undefined) return sinks;
-  const onChange = (trouble: unknown): void => {
-    if (trouble === undefined) log.info('redis.connected');
-    else log.warn({ err: trouble }, 'redis.away');
-  };
-  const redis = new RedisConnection({ url: redisUrl, onChange });
+  const redis = new RedisConnection({ url: redisUrl, onChange: toLog(log) });
   return [...sinks, hintsToRedis(redis, hintChannel(namespace, temporalTaskQueue))];
 }
 

@@ -15,8 +15,4 @@ export class LocalHints implements HintSource {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
 }
