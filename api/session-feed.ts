@@ -9,6 +9,7 @@ import { sessionPage } from './list-sessions.js';
 import type { ListedSession } from './list-sessions.js';
 import { changesBetween } from './session-changes.js';
 import type { ReadSession, SessionReader } from './session-reader.js';
+import { terminated } from './session-view.js';
 import type { Temporal } from './temporal-client.js';
 
 /** How often all running sessions are listed, ms: what hints do not tell shows then. */
@@ -273,13 +274,7 @@ export class SessionFeed {
   #takeGone(sessionId: string): void {
     const known = this.#known.get(sessionId);
     if (known === undefined) return;
-    const { session, run } = known;
-    const end = { state: 'TERMINATED', endReason: 'terminated', endedAt: new Date().toISOString() } as const;
-    this.#take(
-      sessionId,
-      { run, session: { ...session, ...end, version: session.version + 1, waiting: null, ending: null } },
-      [],
-    );
+    this.#take(sessionId, { ...known, session: terminated(known.session, new Date().toISOString()) }, []);
   }
 
   async #takeRead(sessionId: string, read: ReadSession, hints: readonly SessionHint[]): Promise<void> {

@@ -47,13 +47,18 @@ export function sessionOf(execution: SessionExecution): SessionSnapshot | undefi
   };
   if (isOpen(execution) || session.state === 'TERMINATED') return session;
   // It did not end by itself: terminated, timed out or failed in Temporal.
+  return terminated(session, (closeTime ?? startTime).toISOString());
+}
+
+/** A session that did not end by itself, as it is shown. */
+export function terminated(session: SessionSnapshot, endedAt: string): SessionSnapshot {
   return {
     ...session,
     version: session.version + 1,
     state: 'TERMINATED',
     waiting: null,
     ending: null,
-    endedAt: (closeTime ?? startTime).toISOString(),
+    endedAt,
     endReason: 'terminated',
   };
 }

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { ROLES } from './caller.js';
 import type { Caller } from './caller.js';
+import type { ANSWERS } from './operations.js';
 
 /** How long a ticket is good for, ms: a page opens its socket right after it has asked. */
 const TICKET_MS = 30_000;
@@ -12,11 +13,7 @@ const SHARED_LIMIT_MS = 1_000;
 /** Tickets of one process that were not used yet; beyond that the oldest are gone. */
 const TICKETS_KEPT = 10_000;
 
-export interface Ticket {
-  readonly ticket: string;
-  /** ISO 8601. */
-  readonly expiresAt: string;
-}
+type Ticket = z.infer<typeof ANSWERS.Ticket>;
 
 /** Where API processes share what one of them has issued; may fail at any time. */
 export interface SharedTickets {

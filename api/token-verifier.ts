@@ -133,11 +133,11 @@ export class TokenVerifier {
     if (ageMs < REFRESH_AFTER_MS) return;
     // However many ask, it is fetched once.
     const fetched = this.#keys.reload().catch((error: unknown) => Promise.reject(unavailable(error)));
-    const isTrying = this.#failedAtMs <= this.#fetchedAtMs;
-    if (ageMs >= BELIEVED_MS) await fetched;
+    if (ageMs >= BELIEVED_MS) return fetched;
+    const attempt = fetched.catch(() => undefined);
     // Nobody waits for keys that were just due, nor for a provider that is known to be away.
-    else if (ageMs < OVERDUE_AFTER_MS || !isTrying) fetched.catch(() => undefined);
-    else await fetched.catch(() => undefined);
+    const isAway = this.#failedAtMs > this.#fetchedAtMs;
+    if (ageMs >= OVERDUE_AFTER_MS && !isAway) await attempt;
   }
 
   async #fetch(url: string, options: RequestInit): Promise<Response> {

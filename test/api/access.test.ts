@@ -16,9 +16,8 @@ let api: RunningApi;
 beforeAll(async () => {
   connection = prepareConnection({ temporalAddress: '127.0.0.1:1', temporalPort: 1, temporalNamespace: 'default' });
   provider = await IdentityProvider.start();
-  const tokens = new TokenVerifier({ jwksUrl: provider.url, issuer: ISSUER, audience: AUDIENCE });
   api = await startApi(connection.client, {
-    credentials: { tokens },
+    credentials: { tokens: provider.verifier() },
     callLimitMs: 50,
     corsOrigins: ['https://desk.example.com'],
   });
@@ -183,9 +182,12 @@ test('while the keys cannot be had, people are asked to come again, and software
 });
 
 test('each caller has a limit of their own, and is told when it goes on', async () => {
-  const tokens = new TokenVerifier({ jwksUrl: provider.url, issuer: ISSUER, audience: AUDIENCE });
   const rateLimits = { person: 1, service: 100 };
-  await using limited = await startApi(connection.client, { credentials: { tokens }, callLimitMs: 50, rateLimits });
+  await using limited = await startApi(connection.client, {
+    credentials: { tokens: provider.verifier() },
+    callLimitMs: 50,
+    rateLimits,
+  });
   const asAnna = { headers: await authorization('supervisor') };
   const asBen = { headers: { Authorization: `Bearer ${await provider.token({ sub: 'ben' })}` } };
   const answers = await Promise.all(Array.from({ length: 15 }, () => limited.request('/v1/nothing', asAnna)));

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { TokenVerifier } from '../../api/token-verifier.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
 import { EventClient, refusal } from '../support/event-client.js';
 import { LocalHints } from '../support/local-hints.js';
@@ -13,7 +12,7 @@ import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 import { API_KEY, startApi } from './api-world.js';
 import type { RunningApi } from './api-world.js';
-import { AUDIENCE, IdentityProvider, ISSUER } from './identity-provider.js';
+import { IdentityProvider } from './identity-provider.js';
 
 const BY_KEY = { Authorization: `Bearer ${API_KEY}` };
 const WAIT_SECONDS = 8;
@@ -27,10 +26,14 @@ beforeAll(async () => {
   temporal = await startTemporal();
   world = await createSessionWorld(temporal, { bargeWaitSeconds: WAIT_SECONDS, announce: hints.announce });
   provider = await IdentityProvider.start();
-  const tokens = new TokenVerifier({ jwksUrl: provider.url, issuer: ISSUER, audience: AUDIENCE });
   const { taskQueue } = world;
   const corsOrigins = ['https://desk.example.com'];
-  api = await startApi(temporal.client, { taskQueue, hints, credentials: { tokens }, corsOrigins });
+  api = await startApi(temporal.client, {
+    taskQueue,
+    hints,
+    credentials: { tokens: provider.verifier() },
+    corsOrigins,
+  });
 });
 afterAll(async () => {
   await api[Symbol.asyncDispose]();

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { CryptoKey } from 'jose';
+import { TokenVerifier } from '../../api/token-verifier.js';
 
 export const ISSUER = 'https://id.example.com/';
 export const AUDIENCE = 'earshot';
@@ -38,6 +39,11 @@ export class IdentityProvider implements AsyncDisposable {
     const address = this.#server.address();
     if (address === null || typeof address === 'string') throw new Error('it does not listen');
     return `http://127.0.0.1:${address.port}/jwks.json`;
+  }
+
+  /** What lets its people into an API. */
+  verifier(options: ConstructorParameters<typeof TokenVerifier>[1] = {}): TokenVerifier {
+    return new TokenVerifier({ jwksUrl: this.url, issuer: ISSUER, audience: AUDIENCE }, options);
   }
 
   async addKey(kid: string, alg: string): Promise<void> {

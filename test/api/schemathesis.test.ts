@@ -2,7 +2,6 @@ import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { OPERATIONS } from '../../api/operations.js';
-import { TokenVerifier } from '../../api/token-verifier.js';
 import { LocalHints } from '../support/local-hints.js';
 import { createSessionWorld } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
@@ -10,7 +9,7 @@ import { startTemporal } from '../support/temporal.js';
 import type { TestTemporal } from '../support/temporal.js';
 import { startApi } from './api-world.js';
 import type { RunningApi } from './api-world.js';
-import { AUDIENCE, IdentityProvider, ISSUER } from './identity-provider.js';
+import { IdentityProvider } from './identity-provider.js';
 
 // Another program reads the document and tries whether what runs keeps to it.
 
@@ -32,10 +31,9 @@ if (isInstalled) {
     temporal = await startTemporal();
     world = await createSessionWorld(temporal);
     provider = await IdentityProvider.start();
-    const tokens = new TokenVerifier({ jwksUrl: provider.url, issuer: ISSUER, audience: AUDIENCE });
     api = await startApi(temporal.client, {
       taskQueue: world.taskQueue,
-      credentials: { tokens },
+      credentials: { tokens: provider.verifier() },
       hints: new LocalHints(),
     });
   });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { SignJWT } from 'jose';
-import { TokenVerifier } from '../../api/token-verifier.js';
+import type { TokenVerifier } from '../../api/token-verifier.js';
 import { until } from '../support/until.js';
 import { AUDIENCE, IdentityProvider, ISSUER } from './identity-provider.js';
 
@@ -14,10 +14,7 @@ beforeEach(async () => {
   provider = await IdentityProvider.start();
   nowMs = 1_000_000;
   troubles = [];
-  verifier = new TokenVerifier(
-    { jwksUrl: provider.url, issuer: ISSUER, audience: AUDIENCE },
-    { now: () => nowMs, onTrouble: (error) => troubles.push(error) },
-  );
+  verifier = provider.verifier({ now: () => nowMs, onTrouble: (error) => troubles.push(error) });
 });
 afterEach(() => provider[Symbol.asyncDispose]());
 
