@@ -28,17 +28,20 @@ export function hintsToSupervisor(): HintSink | undefined {
 /** For an API; `undefined` likewise. */
 export function hintsFromSupervisor(): HintSource | undefined {
   if (process.send === undefined) return undefined;
+  const listeners = new Set<HintListener>();
+  // From the first: without anybody who takes them Node keeps all messages, for whoever comes.
+  process.on('message', (message) => {
+    if (listeners.size === 0) return;
+    const hint = parseHint(relayed.safeParse(message).data?.hint);
+    if (hint !== undefined) for (const listener of listeners) listener.hint(hint);
+  });
   return {
     get isUp() {
       return process.connected;
     },
-    listen(listener: HintListener) {
-      const take = (message: unknown): void => {
-        const hint = parseHint(relayed.safeParse(message).data?.hint);
-        if (hint !== undefined) listener.hint(hint);
-      };
-      process.on('message', take);
-      return () => void process.off('message', take);
+    listen(listener) {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
     },
   };
 }

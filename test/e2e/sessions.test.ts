@@ -106,6 +106,8 @@ test('what happens is told at once to whoever listens, and again after the API w
     // Lists know no details: a worker told this, and the supervisor handed it on.
     expect(await listening.change('session.active', sessionId)).toMatchObject({ mode: 'silent' });
     await until('it is printed', () => printed.includes(`session.active ${sessionId} SILENT`));
+    // What was said while nobody listened is nobody's news.
+    expect(new Set(listening.changes().map((change) => change.sessionId))).toEqual(new Set([sessionId]));
     await product.kill('api');
     await until('it answers again', async () => (await client.rest('GET', '/livez')).status === 200);
     expect(await client.command(sessionId, 'whisper')).toBe('applied');
