@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { runningSessionsOf } from '../directory/list-filter.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { InteractionSource } from './interaction-source.js';
-import { sessionPage } from './list-sessions.js';
+import { sessionPage } from './session-page.js';
 import { interactionListQuery } from './operations.js';
 import type { ANSWERS } from './operations.js';
 import { parseQuery } from './request-input.js';

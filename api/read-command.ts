@@ -1,11 +1,9 @@
 import { isFinal } from '../domain/commands.js';
 import type { CommandResource } from '../domain/commands.js';
-import type { SessionEvent } from '../domain/session-record.js';
-import type { SessionSnapshot } from '../domain/session.js';
 import type { SessionReport } from '../domain/workflow-contract.js';
 import { Problem } from './problem.js';
 import { contextOf } from './request-context.js';
-import { noQuery, sessionRunQuery } from './operations.js';
+import { noQuery } from './operations.js';
 import { parseQuery, pathPart } from './request-input.js';
 import type { Handler } from './routes.js';
 import type { SessionReader } from './session-reader.js';
@@ -26,25 +24,6 @@ export function getCommand(temporal: Temporal, reader: SessionReader): Handler {
     context.commandId = commandId;
     response.json(await readCommand(temporal, reader, { sessionId, commandId }));
   };
-}
-
-/** `GET /v1/sessions/{sessionId}/history`: two looks and a query. */
-export function getHistory(temporal: Temporal, reader: SessionReader): Handler {
-  return async (request, response) => {
-    const { runId } = parseQuery(sessionRunQuery, request);
-    const sessionId = pathPart(request, 'sessionId');
-    contextOf(request).sessionId = sessionId;
-    const { session, lastRunId } = await reader.read(sessionId, runId);
-    const { history } = await readReport(temporal, reader, sessionId, { runId: lastRunId });
-    response.json({ items: [...history, ...lastLineOf(session, history)] });
-  };
-}
-
-/** What a session that was terminated in Temporal could not write down any more. */
-function lastLineOf({ endedAt, endReason }: SessionSnapshot, history: readonly SessionEvent[]): SessionEvent[] {
-  const isTold = history.some(({ type }) => type === 'session.ending' || type === 'session.ended');
-  if (endedAt === null || endReason !== 'terminated' || isTold) return [];
-  return [{ type: 'session.ending', at: endedAt, endReason }];
 }
 
 /**
