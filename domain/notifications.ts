@@ -64,4 +64,6 @@ export type ChangeMessage = z.infer<typeof changeMessage>;
 export const heartbeatMessage = z.object({ type: z.literal('heartbeat'), ...place, at: z.string() });
 
 export type Notification =
-  z.infer<typeof snapshotMessage> | z.infer<typeof changeMessage> | z.infer<typeof heartbeatMessage>;
+  | z.infer<typeof snapshotMessage>
+  | z.infer<typeof changeMessage>
+  | z.infer<typeof heartbeatMessage>;

@@ -27,7 +27,7 @@ const LIGHT = [
 const IN_CI = process.env.CI === 'true';
 
 const bin = (path) => join(ROOT, 'node_modules', path);
-const PRETTIER = [bin('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.'];
+const OXFMT = [bin('oxfmt/bin/oxfmt'), '--check', '.'];
 const OXLINT = [bin('oxlint/bin/oxlint'), '-c', 'oxlint.config.mjs', '--deny-warnings'];
 const TSC = [bin('typescript/bin/tsc'), '-p', 'tsconfig.json'];
 const JEST = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', bin('jest/bin/jest.js'), '--json'];
@@ -36,7 +36,7 @@ const deadline = performance.now() + LIMIT_MS;
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const problems = [];
 
-const checks = [step('lint', () => node(OXLINT)), step('format', () => node(PRETTIER)), step('types', () => node(TSC))];
+const checks = [step('lint', () => node(OXLINT)), step('format', () => node(OXFMT)), step('types', () => node(TSC))];
 await step('build', async () => {
   await withLock(() => build());
   // Bundling takes each suite some seconds of work.

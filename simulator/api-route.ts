@@ -1,6 +1,13 @@
 /** What a request is about; for monitor commands the body says which (`start`, `barge`, …). */
 export type RouteName =
-  'token' | 'command' | 'state' | 'interactions' | 'media-server-groups' | 'media-metrics' | 'stream' | 'unknown';
+  | 'token'
+  | 'command'
+  | 'state'
+  | 'interactions'
+  | 'media-server-groups'
+  | 'media-metrics'
+  | 'stream'
+  | 'unknown';
 
 export interface Route {
   readonly name: RouteName;

@@ -23,7 +23,9 @@ const NO_FAULTS: EventFaults = eventFaultsSchema.parse({});
 const OVERTAKEN_WITHIN_MS = 500;
 
 export type Topic =
-  'interaction.telephony.monitor' | 'interaction.telephony.ended' | 'interaction.telephony.media-metrics';
+  | 'interaction.telephony.monitor'
+  | 'interaction.telephony.ended'
+  | 'interaction.telephony.media-metrics';
 
 /** The envelope of every event. */
 export interface PlatformEvent {

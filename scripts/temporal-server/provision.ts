@@ -162,7 +162,8 @@ async function removeDrafts(folder: string): Promise<void> {
 }
 
 type Checked =
-  { readonly usable: true; readonly version: string } | { readonly usable: false; readonly problem: string };
+  | { readonly usable: true; readonly version: string }
+  | { readonly usable: false; readonly problem: string };
 
 /** Runs it once: a file that is cut short, for another machine or of another name shows here and nowhere later. */
 async function check(artefact: Artefact, path: string): Promise<Checked> {
