@@ -5,14 +5,7 @@ import type { CommandResource } from '../domain/commands.js';
 import { latestCommands } from '../domain/session-record.js';
 import type { SessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
-import {
-  COMMANDS_MEMO,
-  commandsMemo,
-  CREATION_MEMO,
-  SESSION_MEMO,
-  START_MEMO,
-  startProgress,
-} from '../domain/workflow-contract.js';
+import { COMMANDS_MEMO, commandsMemo, SESSION_MEMO, START_MEMO, startProgress } from '../domain/workflow-contract.js';
 import type { StartProgress } from '../domain/workflow-contract.js';
 import { describeSession } from './session-details.js';
 
@@ -43,13 +36,12 @@ export class SessionMirror {
     );
   }
 
-  /** The memo of a session; a successor needs it too, or it would start with the memo that its first run was given. */
+  /**
+   * What a successor begins with: it would begin with the memo that the first run was given, and has only this if it is given
+   * one. What a direct starter has noted there is kept as it is.
+   */
   static successorMemo(record: SessionRecord, start: StartProgress): Record<string, unknown> {
-    const creation = workflowInfo().memo?.[CREATION_MEMO];
-    return {
-      ...SessionMirror.#memoOf(record, start),
-      ...(creation === undefined ? {} : { [CREATION_MEMO]: creation }),
-    };
+    return { ...workflowInfo().memo, ...SessionMirror.#memoOf(record, start) };
   }
 
   static #memoOf(record: SessionRecord, start: StartProgress): Record<string, unknown> {
