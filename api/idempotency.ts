@@ -14,10 +14,14 @@ import type { Temporal } from './temporal-client.js';
 /** Of so many sessions under one id, the latest, the one that a key has made is found. */
 const SESSIONS_SEARCHED = 200;
 
-/** The request's `Idempotency-Key`, if it has one. @throws {Problem} `invalid.request` */
+/** A string of a structured field (RFC 9651, 3.3.3), as the draft has the header; most clients send it bare. */
+const QUOTED = /^"(.*)"$/;
+
+/** The request's `Idempotency-Key`, if it has one, quoted or not. @throws {Problem} `invalid.request` */
 export function idempotencyKeyOf(request: Request): string | undefined {
-  const key = request.get('idempotency-key');
-  if (key === undefined) return undefined;
+  const sent = request.get('idempotency-key');
+  if (sent === undefined) return undefined;
+  const key = QUOTED.exec(sent)?.[1] ?? sent;
   const result = commandIdSchema.safeParse(key);
   if (result.success) return result.data;
   throw invalidRequest(result.error.issues.map(({ message }) => ({ field: 'Idempotency-Key', message })));
