@@ -1,4 +1,4 @@
-import { literal } from '../directory/list-filter.js';
+import { CLOSED, inState, literal, OPEN } from '../directory/list-filter.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
 import type { SessionState } from '../domain/session.js';
 import { MONITORING_SESSION } from '../domain/workflow-contract.js';
@@ -24,16 +24,7 @@ export function sessionQuery({ interactionId, supervisorId, state }: SessionFilt
   } else if (supervisorId !== undefined) {
     conditions.push(`SupervisorId = ${literal(supervisorId)}`);
   }
-  if (state === 'TERMINATED') {
-    conditions.push("ExecutionStatus != 'Running'");
-  } else if (state !== undefined) {
-    conditions.push("ExecutionStatus = 'Running'", inState(state));
-  }
+  if (state === 'TERMINATED') conditions.push(CLOSED);
+  else if (state !== undefined) conditions.push(OPEN, inState(state));
   return conditions.join(' AND ');
-}
-
-/** A direct start has no search attributes before a worker took it up. */
-function inState(state: SessionState): string {
-  const shown = `SessionState = ${literal(state)}`;
-  return state === 'PENDING' ? `(${shown} OR SessionState IS NULL)` : shown;
 }

@@ -10,8 +10,16 @@ export function literal(value: string): string {
   return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
+const CLOSED_STATUSES = "('Completed', 'Failed', 'Canceled', 'Terminated', 'ContinuedAsNew', 'TimedOut')";
+export const CLOSED = `ExecutionStatus IN ${CLOSED_STATUSES}`;
 /** Also what is paused, on a server that knows of that: it has not ended, and its leg is its own. */
-const OPEN = "ExecutionStatus NOT IN ('Completed', 'Failed', 'Canceled', 'Terminated', 'ContinuedAsNew', 'TimedOut')";
+export const OPEN = `ExecutionStatus NOT IN ${CLOSED_STATUSES}`;
+
+/** The state that a session shows; one that no worker has taken up yet may show none. */
+export function inState(state: SessionState): string {
+  const shown = `SessionState = ${literal(state)}`;
+  return state === 'PENDING' ? `(${shown} OR SessionState IS NULL)` : shown;
+}
 
 /**
  * The running sessions of one interaction, by workflow id, whose characters need no quoting: Temporal's SQL stores find no
@@ -45,12 +53,9 @@ export function runningSessionsEverywhere(): string {
   return [`WorkflowType = ${literal(MONITORING_SESSION)}`, OPEN].join(' AND ');
 }
 
-/** The running sessions that show this state; one that no worker has taken up yet may show none. */
+/** The running sessions that show this state. */
 export function runningSessionsInState(state: SessionState): string {
-  const shown = `SessionState = ${literal(state)}`;
-  return [runningSessionsEverywhere(), state === 'PENDING' ? `(${shown} OR SessionState IS NULL)` : shown].join(
-    ' AND ',
-  );
+  return [runningSessionsEverywhere(), inState(state)].join(' AND ');
 }
 
 /**

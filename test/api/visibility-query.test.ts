@@ -37,8 +37,12 @@ test('the filters of a list are as the table of states says', () => {
   expect(sessionQuery({ interactionId: 'i~1', supervisorId: 's' })).toBe(`${base} AND WorkflowId = 'session~i%7E1~s'`);
   expect(sessionQuery({ interactionId: "i'" })).toBe(`${base} AND WorkflowId STARTS_WITH 'session~i%27~'`);
   expect(sessionQuery({ supervisorId: "s' OR '1'='1" })).toBe(`${base} AND SupervisorId = 's\\' OR \\'1\\'=\\'1'`);
-  expect(sessionQuery({ state: 'TERMINATED' })).toBe(`${base} AND ExecutionStatus != 'Running'`);
-  expect(sessionQuery({ state: 'BARGE' })).toBe(`${base} AND ExecutionStatus = 'Running' AND SessionState = 'BARGE'`);
+  // What is paused is neither closed nor running.
+  const closed = "('Completed', 'Failed', 'Canceled', 'Terminated', 'ContinuedAsNew', 'TimedOut')";
+  expect(sessionQuery({ state: 'TERMINATED' })).toBe(`${base} AND ExecutionStatus IN ${closed}`);
+  expect(sessionQuery({ state: 'BARGE' })).toBe(
+    `${base} AND ExecutionStatus NOT IN ${closed} AND SessionState = 'BARGE'`,
+  );
   expect(sessionQuery({ state: 'PENDING' })).toMatch(/ AND \(SessionState = 'PENDING' OR SessionState IS NULL\)$/);
   expect(runningSessionsOf(['a', 'b'])).toMatch(/ AND InteractionId IN \('a', 'b'\)$/);
 });
