@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
+import { isOpen } from '../directory/running-sessions.js';
 import { parseSessionWorkflowId } from '../domain/identifiers.js';
 import { sessionReport, STATE_QUERY } from '../domain/workflow-contract.js';
 import type { SessionReport } from '../domain/workflow-contract.js';
@@ -9,6 +10,7 @@ import { sessionNotFound } from './session-reader.js';
 import type { SessionReader } from './session-reader.js';
 import { GRPC, grpcFailure } from './temporal-problem.js';
 import type { Temporal } from './temporal-client.js';
+import { unbegunReport } from './unbegun-session.js';
 
 /** How long a look whether Temporal itself is there may take, ms: it comes on top of a query that got no answer. */
 const LOOK_LIMIT_MS = 1_000;
@@ -34,8 +36,9 @@ async function isBetweenTasks(
 ): Promise<boolean> {
   const untilMs = performance.now() + limitMs;
   for (let pauseMs: number = PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 1.5, PAUSE_MS.longest)) {
-    const { raw } = await temporal.call(() => session.describe(), { limitMs });
-    if ((raw.pendingWorkflowTask ?? undefined) === undefined) return true;
+    const execution = await temporal.call(() => session.describe(), { limitMs });
+    // What was due when it was terminated is shown for ever.
+    if (!isOpen(execution) || (execution.raw.pendingWorkflowTask ?? undefined) === undefined) return true;
     if (performance.now() + pauseMs >= untilMs) return false;
     await sleep(pauseMs);
   }
@@ -63,11 +66,20 @@ export async function readReport(
     if (error instanceof Problem) throw error;
     if (error instanceof WorkflowNotFoundError) throw sessionNotFound(sessionId);
     if (grpcFailure(error)?.code === GRPC.unavailable) throw error;
+    if (isOfNoTask(error)) {
+      const { session, open } = await reader.read(sessionId, runId, LOOK_LIMIT_MS);
+      if (!open) return unbegunReport(temporal, session);
+    }
     // Nobody answered: is it the session, the workers or Temporal itself?
     if ((await reader.current(sessionId, LOOK_LIMIT_MS)) === undefined) throw sessionNotFound(sessionId);
     throw noWorker(error);
   }
   return sessionReport.parse(answer);
+}
+
+/** Temporal asks no worker for a workflow that none has ever taken up. */
+function isOfNoTask(error: unknown): boolean {
+  return grpcFailure(error)?.code === GRPC.failedPrecondition;
 }
 
 function noWorker(cause?: unknown): Problem {

@@ -195,6 +195,38 @@ test('a command of a session that was terminated in Temporal does not stay open 
   expect(trail.filter(({ type }) => type === 'session.ending')).toHaveLength(1);
 });
 
+test('a session that was over before a worker took it up is told with its commands, and no worker is needed', async () => {
+  await using lonely = await startApi(temporal.client, { callLimitMs: 1_000 });
+  const input = { interactionId: `i-${randomUUID()}`, supervisorId: 's', reason: 'training' };
+  const { body: created } = await lonely.post('/v1/sessions', input);
+  const path = `/v1/sessions/${sessionWorkflowId(input.interactionId, 's')}`;
+  const barge = () =>
+    lonely.post(`${path}/commands`, { action: 'barge', reason: 'help' }, { 'Idempotency-Key': '"early-1"' });
+  expect(await barge()).toMatchObject({ status: 202, body: { commandId: 'early-1', status: 'accepted' } });
+  await temporal.client.workflow.getHandle(sessionWorkflowId(input.interactionId, 's')).terminate();
+
+  const cancelled = { commandId: 'early-1', action: 'barge', status: 'cancelled', reason: 'terminated' };
+  expect(await lonely.get(`${path}/commands/early-1`)).toMatchObject({ status: 200, body: cancelled });
+  expect(await barge()).toMatchObject({ status: 200, body: cancelled });
+  expect(await lonely.get(`${path}/commands/late`)).toMatchObject({ status: 404, body: { code: 'command.not.found' } });
+  const stop = await lonely.post(`${path}/commands`, { action: 'stop' }, { 'Idempotency-Key': 'early-2' });
+  expect(stop).toMatchObject({ status: 200, body: { status: 'applied' } });
+
+  // Another one under the same id changes nothing about this one.
+  await lonely.post('/v1/sessions', { ...input, reason: 'again' });
+  const answer = await lonely.get(`${path}/history?runId=${String(created['runId'])}`);
+  expect(answer).toMatchObject({
+    status: 200,
+    body: {
+      items: [
+        { type: 'session.created', actor: 'service', reason: 'training' },
+        { type: 'command.accepted', commandId: 'early-1', action: 'barge', actor: 'service', reason: 'help' },
+        { type: 'session.ending', endReason: 'terminated' },
+      ],
+    },
+  });
+});
+
 test('without a worker a command is accepted and kept; what only a worker knows is 503', async () => {
   await using lonely = await startApi(temporal.client, { callLimitMs: 1_000 });
   const input = { interactionId: `i-${randomUUID()}`, supervisorId: 's' };

@@ -1,0 +1,55 @@
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { WorkflowHandle } from '@temporalio/client';
+import { commandAction, commandSignal, startSessionInput } from '../domain/commands.js';
+import { findCommand, newSessionRecord } from '../domain/session-record.js';
+import type { SessionRecord } from '../domain/session-record.js';
+import type { SessionSnapshot } from '../domain/session.js';
+import type { SessionReport } from '../domain/workflow-contract.js';
+import type { Temporal } from './temporal-client.js';
+
+type HistoryEvent = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];
+
+/**
+ * What is known of a session that was over before any worker took it up, by what Temporal has kept of it: who started it
+ * and why, and which commands were accepted for it. None of them was carried out. One round trip, and no worker, which could
+ * not answer for it.
+ */
+export async function unbegunReport(temporal: Temporal, session: SessionSnapshot): Promise<SessionReport> {
+  const { sessionId, runId, interactionId, supervisorId, startedAt } = session;
+  const workflow = temporal.client.workflow.getHandle(sessionId, runId);
+  const { events } = await temporal.call(() => workflow.fetchHistory());
+  const started = events?.[0]?.workflowExecutionStartedEventAttributes?.input;
+  const input = startSessionInput.safeParse(valueOf(started)).data ?? { interactionId, supervisorId };
+  const begun = newSessionRecord(input, { sessionId, runId }, startedAt);
+  const { commands, history } = (events ?? []).reduce(withSignal, begun);
+  return { session, commands: [...commands], history: [...history] };
+}
+
+function withSignal(record: SessionRecord, event: HistoryEvent): SessionRecord {
+  const signal = event.workflowExecutionSignaledEventAttributes;
+  const action = commandAction.safeParse(signal?.signalName).data;
+  const sent = commandSignal.safeParse(valueOf(signal?.input) ?? {}).data;
+  if (action === undefined || sent === undefined) return record;
+
+  // Only the session would have named one that has no name; by its place in Temporal's history it can be told apart.
+  const commandId = sent.commandId ?? `signal:${String(event.eventId)}`;
+  if (findCommand(record, commandId) !== undefined) return record;
+  const { seconds = 0, nanos = 0 } = event.eventTime ?? {};
+  const at = new Date(Number(seconds) * 1_000 + Math.floor(Number(nanos) / 1e6)).toISOString();
+  return {
+    ...record,
+    commands: [...record.commands, { commandId, action, status: 'accepted' }],
+    history: [...record.history, { ...sent, type: 'command.accepted', at, commandId, action }],
+  };
+}
+
+/** The first value of a message, if it can be read; its sender may be anybody. */
+function valueOf(message: { readonly payloads?: readonly object[] | null } | null | undefined): unknown {
+  const [payload] = message?.payloads ?? [];
+  if (payload === undefined) return undefined;
+  try {
+    return defaultPayloadConverter.fromPayload<unknown>(payload);
+  } catch {
+    return undefined;
+  }
+}
