@@ -234,12 +234,14 @@ export class LegModes {
     return false;
   }
 
-  /** Shows what the platform says of the leg, if it says so at once. */
-  async lookOnce(): Promise<void> {
+  /** Shows what the platform says of the leg, if it says so at once; whether it did. */
+  async lookOnce(): Promise<boolean> {
     try {
       this.show(await quickly.observeLeg(this.#session.leg()));
+      return true;
     } catch (error) {
       if (isCancellation(error)) throw error;
+      return false;
     }
   }
 

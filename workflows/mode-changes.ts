@@ -11,6 +11,9 @@ import type { ChangeLimits, ChangeResult, LiveSession } from './leg-modes.js';
 import { confirmChannelFreeWithin, findContenderWithin } from './session-activities.js';
 import { unless } from './unless.js';
 
+/** A look that is not answered at once is repeated so often before a leg is taken for one that does not speak. */
+const LOOKS_AT_ITSELF = 3;
+
 /** Between two conflicts about the channel of which the second should not have been, ms; twice as long each time. */
 const CONFLICT_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 4_000;
@@ -180,7 +183,7 @@ export class ModeChanges {
 
   /** A try of the command may have let the leg speak in time, and its record be lost with its worker. */
   async #speaksAlready(): Promise<boolean> {
-    await this.#leg.lookOnce();
+    for (let looks = 1; !(await this.#leg.lookOnce()) && looks < LOOKS_AT_ITSELF; looks += 1);
     return this.#leg.speaks;
   }
 
