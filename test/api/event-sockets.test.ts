@@ -129,7 +129,8 @@ test('who reads too slowly is cut off, and costs the others nothing', async () =
 });
 
 test('heartbeats tell up to where all has been told, and who does not answer is cut off', async () => {
-  await using world = await sockets(50);
+  // Who answers late on a busy machine is not cut off yet.
+  await using world = await sockets(1_000);
   await using alive = new EventClient(world.url, { supervisorId: 'somebody-else' });
   await using dead = new EventClient(world.url);
   await alive.snapshot();

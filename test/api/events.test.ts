@@ -15,7 +15,8 @@ import type { RunningApi } from './api-world.js';
 import { IdentityProvider } from './identity-provider.js';
 
 const BY_KEY = { Authorization: `Bearer ${API_KEY}` };
-const WAIT_SECONDS = 8;
+/** Long enough for a busy machine to move a line in; one test waits it out. */
+const WAIT_SECONDS = 20;
 
 const hints = new LocalHints();
 let temporal: TestTemporal;

@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 
-/** Between two tries of what got no answer at all, ms. */
+/** Between two tries of what got no answer at all, and between two commands: as fast as it goes would starve the others, ms. */
 const PAUSE_MS = 50;
 
 interface Answered {
@@ -33,6 +33,7 @@ export class SteadyCaller {
     for (let n = 0; !this.#isOver; n += 1) {
       await this.#send('whisper', n % 2 === 0);
       await this.#send('silent', n % 3 === 0);
+      await sleep(PAUSE_MS);
     }
     this.#agent.destroy();
   }

@@ -18,7 +18,7 @@ import { readRunSettings } from './run-settings.js';
 
 const { ends } = readRunSettings();
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
-const SOME = Math.max(20, Math.ceil(ends / 10));
+const SOME = Math.max(10, Math.ceil(ends / 10));
 const SWEEP_INTERVAL_MS = 2_000;
 /** Longer than this file runs. */
 const NEVER_MS = 3_600_000;

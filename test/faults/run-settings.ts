@@ -10,8 +10,8 @@ import { z } from 'zod';
  */
 const settings = z.object({
   EARSHOT_FAULT_RUNS: z.coerce.number().int().positive().default(4),
-  EARSHOT_FAULT_STARTS: z.coerce.number().int().positive().default(20),
-  EARSHOT_FAULT_ENDS: z.coerce.number().int().positive().default(20),
+  EARSHOT_FAULT_STARTS: z.coerce.number().int().positive().default(16),
+  EARSHOT_FAULT_ENDS: z.coerce.number().int().positive().default(12),
   EARSHOT_FAULT_KILLS: z.coerce.number().int().positive().default(3),
   EARSHOT_FAULT_SESSIONS: z.coerce.number().int().positive().default(8),
   EARSHOT_FAULT_BURST: z.coerce.number().int().positive().default(20),

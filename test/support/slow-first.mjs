@@ -3,7 +3,7 @@
  * clone knows no durations, and the size of a file says little: these wait for the time that passes.
  */
 const SLOW = [
-  ...['test/faults/', 'test/workflows/sweep', 'test/workflows/many-waits', 'test/workflows/reset'],
+  ...['test/workflows/sweep', 'test/workflows/reset', 'test/faults/', 'test/workflows/barge-mutex'],
   ...['test/workflows/', 'test/e2e/', 'test/api/'],
 ];
 

@@ -18,7 +18,7 @@ export async function until<T>(
   const givenUpAt = performance.now() + limitMs;
   let lastError: unknown;
   // What comes soon is noticed soon; what takes long is not asked for all the time, which costs everybody else.
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.3, LONGEST_PAUSE_MS)) {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS)) {
     try {
       const value = await probe();
       if (value !== undefined && value !== false) return value;

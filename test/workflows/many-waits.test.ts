@@ -14,10 +14,10 @@ import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
 /** More than a worker has slots for activities: watchers that took these would leave none for a stop. */
-const MANY = 24;
-const ACTIVITY_SLOTS = 16;
+const MANY = 12;
+const ACTIVITY_SLOTS = 8;
 /** Who wait for the same channel. */
-const LINE = 20;
+const LINE = 12;
 /** To set so many up on a busy machine, and the whole of a test. */
 const MANY_LIMIT_MS = 60_000;
 const TEST_LIMIT_MS = 240_000;

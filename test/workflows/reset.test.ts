@@ -23,7 +23,8 @@ import { until } from '../support/until.js';
 let temporal: TestTemporal;
 let world: SessionWorld;
 
-const WAIT_SECONDS = 15;
+/** Long enough for a busy machine to pass the channel on in; two tests wait it out. */
+const WAIT_SECONDS = 20;
 
 beforeAll(async () => {
   temporal = await startTemporal();
