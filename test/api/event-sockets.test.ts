@@ -1,15 +1,16 @@
 import type { RequestListener } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
+import type { Caller, Role } from '../../api/caller.js';
 import { ChangeLog } from '../../api/change-log.js';
 import type { LoggedChange } from '../../api/change-log.js';
 import { EventSockets } from '../../api/event-sockets.js';
 import { drain, listen } from '../../api/http-server.js';
 import { Tickets } from '../../api/tickets.js';
 import { newSessionRecord } from '../../domain/session-record.js';
-import { EventClient } from '../support/event-client.js';
+import { EventClient, refusal } from '../support/event-client.js';
 import { until } from '../support/until.js';
 
 const { session } = newSessionRecord(
@@ -24,8 +25,8 @@ const echo: RequestListener = (request, response) => {
   request.on('end', () => response.end(`echo: ${request.method ?? ''} ${request.url ?? ''} ${body}`));
 };
 
-/** Sockets over a feed that a test makes. */
-async function sockets(heartbeatMs: number) {
+/** Sockets over a feed that a test makes, for whoever comes. */
+async function sockets(heartbeatMs: number, caller: Caller = { kind: 'service' }, tickets = new Tickets()) {
   const log = new ChangeLog();
   const listeners = new Set<(change: LoggedChange) => void>();
   const events = new EventSockets({
@@ -41,8 +42,8 @@ async function sockets(heartbeatMs: number) {
         return () => void listeners.delete(listener);
       },
     },
-    tickets: new Tickets(),
-    authenticate: () => Promise.resolve({ kind: 'service' }),
+    tickets,
+    authenticate: () => Promise.resolve(caller),
     origins: [],
     log: pino({ level: 'silent' }),
     heartbeatMs,
@@ -147,4 +148,38 @@ test('heartbeats tell up to where all has been told, and who does not answer is 
   await until('it lives', () => back.messages.length > 0);
   expect(back.changes()).toEqual([]);
   expect(alive.closed).toBeUndefined();
+});
+
+function person(roles: readonly Role[], id = 'anna'): Caller {
+  return { kind: 'person', id, roles, untilMs: Date.now() + 60_000 };
+}
+
+test('who has none of the roles may not listen', async () => {
+  await using world = await sockets(60_000, person([]));
+  expect(await refusal(world.url, {})).toMatchObject({ status: 403, body: { code: 'access.denied' } });
+});
+
+test('one person has room for some windows, and the next one is told why there is none', async () => {
+  const tickets = new Tickets();
+  await using world = await sockets(60_000, person(['supervisor']), tickets);
+  const windows = Array.from({ length: 50 }, () => new EventClient(world.url));
+  await until('all of them listen', () => world.events.size === 50);
+  const full = { status: 503, body: { code: 'too.many.connections' } };
+  expect(await refusal(world.url, {})).toMatchObject(full);
+  // Nobody else is kept out by that.
+  const { ticket } = await tickets.issue(person(['supervisor'], 'ben'));
+  await using other = new EventClient(world.url, { ticket });
+  await other.snapshot();
+  await Promise.all(windows.map((window) => window[Symbol.asyncDispose]()));
+});
+
+test('a ticket is good for half a minute, and once', async () => {
+  const tickets = new Tickets();
+  const [early, late] = [await tickets.issue({ kind: 'service' }), await tickets.issue({ kind: 'service' })];
+  expect(Date.parse(late.expiresAt) - Date.now()).toBeLessThanOrEqual(30_000);
+  expect(await tickets.redeem(early.ticket)).toEqual({ kind: 'service' });
+  expect(await tickets.redeem(early.ticket)).toBeUndefined();
+  const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.parse(late.expiresAt));
+  expect(await tickets.redeem(late.ticket)).toBeUndefined();
+  clock.mockRestore();
 });
