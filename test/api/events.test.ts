@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import type { AnnouncedType } from '../../domain/announcements.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
 import { EventClient, refusal } from '../support/event-client.js';
 import { LocalHints } from '../support/local-hints.js';
@@ -212,6 +213,33 @@ test('a ticket lets its holder in once', async () => {
   expect((await first.snapshot()).sessions).toEqual([]);
   expect(await refusal(api.url, { ticket })).toMatchObject({ status: 401, body: { code: 'authentication.required' } });
   expect(api.logged()).not.toContain(ticket);
+});
+
+test('a hint that comes twice, of another time or too early tells nothing that is not so', async () => {
+  const session = await listener(world, world.interaction(), 'ida');
+  const { workflowId } = session;
+  const { session: shown } = await client.change('session.active', workflowId);
+  const { runId } = await session.describe();
+  const hint = (type: AnnouncedType, version: number): void =>
+    hints.announce({ ...shown, type, version, at: shown.startedAt, media: null, waiting: null, ending: null }, runId);
+  hint('session.active', shown.version);
+  hint('session.granted', shown.version + 1);
+  await session.signal('stop');
+  const { session: ended } = await client.change('session.ended', workflowId);
+  // Of what is over nothing is told any more; another session is what shows that it has been heard.
+  hint('session.ended', ended.version);
+  const other = await listener(world, world.interaction(), 'jack');
+  await client.change('session.active', other.workflowId);
+  await stopped(other);
+
+  const told = client.changes().filter(({ sessionId }) => sessionId === workflowId);
+  expect(told.filter(({ type }) => type === 'session.active')).toHaveLength(1);
+  expect(told.filter(({ type }) => type === 'session.ended')).toHaveLength(1);
+  // What a hint says of a version is told once that is there, and never before.
+  for (const { type, session: at } of told) {
+    if (type === 'session.granted') expect(at.version).toBeGreaterThan(shown.version);
+  }
+  expectNoGap(client);
 });
 
 test.each([
