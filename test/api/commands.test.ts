@@ -202,7 +202,9 @@ test('a session that was over before a worker took it up is told with its comman
   const path = `/v1/sessions/${sessionWorkflowId(input.interactionId, 's')}`;
   const barge = () =>
     lonely.post(`${path}/commands`, { action: 'barge', reason: 'help' }, { 'Idempotency-Key': '"early-1"' });
-  expect(await barge()).toMatchObject({ status: 202, body: { commandId: 'early-1', status: 'accepted' } });
+  for (let repeat = 0; repeat < 2; repeat += 1) {
+    expect(await barge()).toMatchObject({ status: 202, body: { commandId: 'early-1', status: 'accepted' } });
+  }
   await temporal.client.workflow.getHandle(sessionWorkflowId(input.interactionId, 's')).terminate();
 
   const cancelled = { commandId: 'early-1', action: 'barge', status: 'cancelled', reason: 'terminated' };
