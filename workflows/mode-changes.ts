@@ -168,7 +168,9 @@ export class ModeChanges {
       await condition(
         () => this.#channel.hasNews || this.#hinted || this.#newerThan(command) || this.#patience.hasRung,
       );
-      if (this.#patience.takeRing() && Date.now() >= this.#channel.hearsUntilMs) return this.#expire(command);
+      // A grant may have come long ago and be heard only now, at once with the ring: after its worker was away.
+      const isUnheard = this.#patience.takeRing() && Date.now() >= this.#channel.hearsUntilMs;
+      if (isUnheard && !this.#channel.hasNews) return this.#expire(command);
     }
     this.#patience.stop();
     const { fence, waitEndsMs } = this.#channel;
