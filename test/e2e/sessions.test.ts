@@ -13,7 +13,7 @@ import { SteadyCaller } from './steady-caller.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'earshot-sessions-'));
 // Nobody waits here for anybody else; a slow machine must not look like a queue.
-const env = { SIMULATOR_CONTROL: 'on', BARGE_WAIT_SECONDS: '120', API_DRAIN_SECONDS: '2' };
+const env = { SIMULATOR_CONTROL: 'on', BARGE_WAIT_SECONDS: '120', API_DRAIN_SECONDS: '2', WORKER_METRICS_PORT: '0' };
 let product: Product;
 let client: ProductClient;
 

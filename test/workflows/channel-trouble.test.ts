@@ -10,7 +10,8 @@ import { startTemporal } from '../support/temporal.js';
 import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';
 
-const WAIT_SECONDS = 4;
+/** Long enough for a busy machine to pass the channel on in. */
+const WAIT_SECONDS = 8;
 /** What one workflow takes; a few are filled up here, so that no message reaches them. */
 const SIGNALS_TAKEN = 40;
 
