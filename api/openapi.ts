@@ -28,7 +28,7 @@ const REQUEST_HEADERS: Readonly<Record<RequestHeader, Json>> = {
   },
   'Idempotency-Key': {
     description:
-      'Makes a repeat the same request: a command’s becomes its commandId. Of a session, as long as Temporal knows that; with another body: 422. In quotes it is the same key.',
+      'Makes a repeat the same request: a command’s becomes its commandId. Of a session, as long as Temporal knows that; with another body, for the same supervisor and interaction: 422. In quotes it is the same key.',
     schema: { type: 'string', pattern: '^(?:[A-Za-z0-9._:-]{1,128}|"[A-Za-z0-9._:-]{1,128}")$' },
   },
   'If-None-Match': { description: 'The ETag of an earlier answer.', schema: { type: 'string' } },

@@ -133,7 +133,7 @@ export const OPERATIONS = [
     answers: {
       200: {
         description:
-          'The session that runs already, or that the same Idempotency-Key has made; with Prefer: wait=N the new one as it is after PENDING.',
+          'The session that runs already, or that the same Idempotency-Key has made; with Prefer: wait=N the new one as it is after PENDING, which may be TERMINATED: look at state and endReason.',
         body: 'Session',
         headers: ['Location', 'Preference-Applied'],
         links: sessionLinks,
@@ -174,7 +174,7 @@ export const OPERATIONS = [
     path: '/v1/sessions/{sessionId}/commands',
     summary: 'Barge, whisper, fall silent or stop',
     description:
-      'Accepted means durable: it is carried out, or ends with a reason, whatever dies meanwhile. Prefer: wait=N holds the answer until its outcome. A repeat with the same Idempotency-Key is the same command of the same session; send its runId along, or a repeat that comes after the session’s end may reach the next one. stop of a session that has ended is answered applied.',
+      'Accepted means durable: it is carried out, or ends with a reason, whatever dies meanwhile. Prefer: wait=N holds the answer until its outcome. A repeat with the same Idempotency-Key is the same command of the same session; send its runId along, or a repeat that comes after the session’s end may reach the next one: with it, the repeat is answered as the command stands, and what was never received 409 session.superseded. stop of a session that has ended is answered applied.',
     headers: ['Prefer', 'Idempotency-Key'],
     body: 'NewCommand',
     answers: {
@@ -205,6 +205,8 @@ export const OPERATIONS = [
     method: 'GET',
     path: '/v1/sessions/{sessionId}/commands/{commandId}',
     summary: 'Read what came of a command',
+    description: 'Of the session that is or was last; of an older one under the same id with its runId.',
+    query: sessionRunQuery,
     answers: { 200: { description: 'The command.', body: 'Command' } },
     problems: ['session.not.found', 'command.not.found', 'temporal.unreachable', 'workers.unavailable'],
     access: ANY_ROLE,

@@ -3,12 +3,19 @@ import type { CommandResource } from '../domain/commands.js';
 import type { SessionReport } from '../domain/workflow-contract.js';
 import { Problem } from './problem.js';
 import { contextOf } from './request-context.js';
-import { noQuery } from './operations.js';
+import { sessionRunQuery } from './operations.js';
 import { parseQuery, pathPart } from './request-input.js';
 import type { Handler } from './routes.js';
 import type { SessionReader } from './session-reader.js';
 import { readReport } from './session-report.js';
 import type { Temporal } from './temporal-client.js';
+
+/** A command, and the session that it is of, where that may not be the current one. */
+interface CommandOfSession {
+  readonly sessionId: string;
+  readonly commandId: string;
+  readonly runId?: string | undefined;
+}
 
 /**
  * `GET /v1/sessions/{sessionId}/commands/{commandId}`: one round trip for the latest commands of a session; a look and a
@@ -16,42 +23,42 @@ import type { Temporal } from './temporal-client.js';
  */
 export function getCommand(temporal: Temporal, reader: SessionReader): Handler {
   return async (request, response) => {
-    parseQuery(noQuery, request);
+    const { runId } = parseQuery(sessionRunQuery, request);
     const sessionId = pathPart(request, 'sessionId');
     const commandId = pathPart(request, 'commandId');
     const context = contextOf(request);
     context.sessionId = sessionId;
     context.commandId = commandId;
-    response.json(await readCommand(temporal, reader, { sessionId, commandId }));
+    response.json(await readCommand(temporal, reader, { sessionId, commandId, runId }));
   };
 }
 
 /**
- * A command of the session that is or was last under the id: as the session mirrors it, which takes one round trip and
- * no worker, or as only the session itself knows it.
+ * A command of the session that is or was last under the id, or of an older one by its `runId`: as the session mirrors it,
+ * which takes one round trip (an older one two) and no worker, or as only the session itself knows it.
  * @throws {Problem} `session.not.found`, `command.not.found`, `workers.unavailable`
  */
 export async function readCommand(
   temporal: Temporal,
   reader: SessionReader,
-  { sessionId, commandId }: { readonly sessionId: string; readonly commandId: string },
+  { sessionId, commandId, runId }: CommandOfSession,
   limitMs?: number,
 ): Promise<CommandResource> {
-  const shown = await mirrored(reader, sessionId, commandId, { limitMs });
+  const shown = await mirrored(reader, sessionId, commandId, { runId, limitMs });
   if (shown !== undefined) return shown;
   try {
-    return await askedFor(temporal, reader, { sessionId, commandId }, limitMs);
+    return await askedFor(temporal, reader, { sessionId, commandId, runId }, limitMs);
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== 'workers.unavailable') throw error;
     // A session that never rested, and perhaps has come to this command meanwhile.
-    const late = await mirrored(reader, sessionId, commandId, { limitMs });
+    const late = await mirrored(reader, sessionId, commandId, { runId, limitMs });
     if (late === undefined) throw error;
     return late;
   }
 }
 
 /**
- * As the memo of the current session shows it, if it does, and if that session is the one that is meant.
+ * As the memo of the session shows it, if it does: of the current one, or of the one that is meant.
  * @throws {Problem} `session.not.found`
  */
 export async function mirrored(
@@ -60,8 +67,7 @@ export async function mirrored(
   commandId: string,
   { runId, limitMs }: { readonly runId?: string | undefined; readonly limitMs?: number | undefined },
 ): Promise<CommandResource | undefined> {
-  const { session, commands, open } = await reader.read(sessionId, undefined, limitMs);
-  if (runId !== undefined && session.runId !== runId) return undefined;
+  const { commands, open } = await reader.read(sessionId, runId, limitMs);
   const command = commands.find((known) => known.commandId === commandId);
   return command === undefined || open || isFinal(command.status) ? command : cutShort(command);
 }
@@ -70,16 +76,18 @@ export async function mirrored(
 async function askedFor(
   temporal: Temporal,
   reader: SessionReader,
-  { sessionId, commandId }: { readonly sessionId: string; readonly commandId: string },
+  { sessionId, commandId, runId }: CommandOfSession,
   limitMs?: number,
 ): Promise<CommandResource> {
   const options = limitMs === undefined ? {} : { limitMs };
-  const report = await readReport(temporal, reader, sessionId, options);
+  const meant = runId === undefined ? undefined : await reader.read(sessionId, runId, limitMs);
+  const report = await readReport(temporal, reader, sessionId, { ...options, runId: meant?.lastRunId });
   const command = commandOf(report, commandId);
   if (isFinal(command.status)) return command;
 
   // Is it still under way? A session that was terminated in Temporal answers as if it still ran.
-  const current = await reader.current(sessionId, limitMs);
+  const current =
+    runId === undefined ? await reader.current(sessionId, limitMs) : await reader.read(sessionId, runId, limitMs);
   if (current === undefined) return command;
   const { open, lastRunId, session } = current;
   if (open && session.runId === report.session.runId) return command;

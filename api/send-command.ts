@@ -101,7 +101,11 @@ async function known(
   reader: SessionReader,
   { sessionId, runId, commandId, action }: Command,
 ): Promise<CommandResource | undefined> {
-  const command = await mirrored(reader, sessionId, commandId, { runId });
+  const command = await mirrored(reader, sessionId, commandId, { runId }).catch((error: unknown) => {
+    // That the session which is meant is none, or none any more, is told where the command is delivered.
+    if (runId !== undefined && error instanceof Problem && error.code === 'session.not.found') return undefined;
+    throw error;
+  });
   if (command !== undefined && command.action !== action) throw keyReused(commandId);
   return command;
 }

@@ -137,7 +137,13 @@ test('on an ended session a command is 409, a stop is 200, and what was done can
 
 test('a command for one session never reaches the next under the same id', async () => {
   const first = await session();
-  expect(await api.post(first.commands, { action: 'barge', runId: first.runId })).toMatchObject({ status: 202 });
+  const keyed = () =>
+    api.post(
+      first.commands,
+      { action: 'barge', runId: first.runId },
+      { 'Idempotency-Key': 'first-1', Prefer: 'wait=10' },
+    );
+  expect(await keyed()).toMatchObject({ status: 200, body: { status: 'applied' } });
   await api.post(first.commands, { action: 'stop', runId: first.runId }, { Prefer: 'wait=10' });
   const second = await until('the next session', async () => {
     const answer = await api.post('/v1/sessions', first.input, { Prefer: 'wait=10' });
@@ -147,7 +153,19 @@ test('a command for one session never reaches the next under the same id', async
     const answer = await api.post(first.commands, { action, runId: first.runId });
     expect(answer).toMatchObject({ status: 409, body: { code: 'session.superseded' } });
   }
-  expect(await api.post(first.commands, { action: 'barge', runId: 'nonsense' })).toMatchObject({ status: 409 });
+  for (const runId of ['nonsense', randomUUID()]) {
+    const stranger = await api.post(first.commands, { action: 'barge', runId }, { 'Idempotency-Key': 'first-2' });
+    expect(stranger).toMatchObject({ status: 409, body: { code: 'session.superseded' } });
+  }
+  // What came of it can be read, and is what a repeat is answered.
+  const outcome = { status: 200, body: { commandId: 'first-1', action: 'barge', status: 'applied' } };
+  expect(await keyed()).toMatchObject(outcome);
+  expect(await api.get(`${first.commands}/first-1?runId=${first.runId}`)).toMatchObject(outcome);
+  expect(await api.get(`${first.commands}/first-1`)).toMatchObject({
+    status: 404,
+    body: { code: 'command.not.found' },
+  });
+  expect(await api.get(`${first.commands}/late?runId=${first.runId}`)).toMatchObject({ status: 404 });
   const { body } = await api.get(`${first.path}/history`);
   expect(JSON.stringify(body['items'])).not.toContain('command.accepted');
   const earlier = await api.get(`${first.path}/history?runId=${first.runId}`);
