@@ -7,8 +7,10 @@ import { schemasOf } from './openapi.js';
 type Json = Readonly<Record<string, unknown>>;
 
 const MESSAGES = {
-  Snapshot: 'All sessions that run and that the filters let through: first of all, and after a gap.',
-  Change: 'What happened to a session, and the session as it was read then.',
+  Snapshot:
+    'All sessions that run and that the filters let through, in place of all that was known before: one that is not among them is over. Comes first, but for a resume that has no gap: then what was missed comes at once, and nothing where nothing was missed.',
+  Change:
+    'What happened to a session (type), and the session as it was read then, which may be ahead of that. Changes go by seq; at is when it happened, by the clock of whoever saw it. Without hints (a deployment of several processes without REDIS_URL) several changes may come as one, and without commandId and the like. What came of a command that did not change the session (rejected, failed, cancelled) is read under its Location.',
   Heartbeat: 'Every 15 s: everything up to seq has been told, or is filtered out.',
 } as const;
 
@@ -31,7 +33,7 @@ export function asyncApiDocument(): Json {
       title: 'Earshot',
       version: '1',
       description:
-        'What happens to monitoring sessions, as it happens. The server speaks; whoever sends anything is closed with 1008. Close codes: 1001 the process ends; 4001 the token has expired; 4008 read too slowly. Come again with after, and nothing is missed.',
+        'What happens to monitoring sessions, as it happens. The server speaks; whoever sends anything is closed with 1008. Close codes: 1001 the process ends; 4001 the token has expired; 4008 read too slowly. Come again with after, and nothing is missed; the epoch is that of one API process, and another one answers a snapshot. Who is refused gets an HTTP answer, a problem like those of REST: 400 invalid.request (a filter, or an after that is no place: drop it), 401 authentication.required (get another ticket or token), 403 access.denied (the role, or the page’s origin), 426 upgrade.required, 503 too.many.connections or authentication.unavailable (try again later).',
     },
     channels: {
       events: {

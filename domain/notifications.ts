@@ -8,20 +8,33 @@ import { sessionResource } from './session.js';
  */
 
 /** What may have happened to a session. `session.updated`: what it shows has changed, and none of the others says it. */
-export const changeType = z.enum([...ANNOUNCED, 'session.media', 'session.updated']);
+export const changeType = z
+  .enum([...ANNOUNCED, 'session.media', 'session.updated'])
+  .describe(
+    [
+      'session.created: asked for.',
+      'session.active: the platform has confirmed the leg; listening begins.',
+      'session.mode: the leg is in another mode, or somebody else on the call has begun or ceased to speak (bargeStatus).',
+      'session.queued: a command waits in line.',
+      'session.moved: it has moved up.',
+      'session.granted: it has the channel; session.mode follows when the platform confirms that it speaks.',
+      'session.expired: it has waited in vain.',
+      'session.superseded: a newer command has taken its place.',
+      'session.media: how well it is heard.',
+      'session.ending: the leg is being stopped.',
+      'session.ended: it is over.',
+      'session.updated: what else it shows has changed.',
+    ].join(' '),
+  );
 export type ChangeType = z.infer<typeof changeType>;
 
 /** What is told of a change beside the session itself, where it applies. */
 const details = {
-  commandId: z.string().optional(),
-  /** What the session went to. */
-  mode: z.string().optional(),
-  /** Place in line, 1 = next. */
-  position: z.int().positive().optional(),
-  /** When the wait is over. */
-  expiresAt: z.iso.datetime().optional(),
-  /** The newer command that took the place in line. */
-  supersededBy: z.string().optional(),
+  commandId: z.string().optional().describe('Of the command that it happened to.'),
+  mode: z.string().optional().describe('What the session went to.'),
+  position: z.int().positive().optional().describe('Place in line; 1 is next.'),
+  expiresAt: z.iso.datetime().optional().describe('When the wait is over.'),
+  supersededBy: z.string().optional().describe('The newer command that took the place in line.'),
 };
 
 /**
