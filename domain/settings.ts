@@ -442,7 +442,8 @@ function portFaults(env: Environment): SettingsFault[] {
     const number = Number(valueOf(env, name) ?? fallback);
     const other = taken.get(number);
     taken.set(number, other ?? name);
-    return other === undefined || number === 0
+    // Two that are no ports at all, `off` among them, are not the same one.
+    return other === undefined || number === 0 || Number.isNaN(number)
       ? []
       : [{ name, message: `must differ from ${other} (both are ${number}): set one of them to another port` }];
   });

@@ -58,7 +58,13 @@ describe('readSettings', () => {
 
   it('lists every fault at once, each with its value and what is expected', () => {
     const error = errorOf(() =>
-      readSettings({ PORT: 'http', SWEEP_INTERVAL_SECONDS: '0', TEMPORAL_ADDRESS: 'http://t', LOG_LEVEL: 'loud' }),
+      readSettings({
+        PORT: 'http',
+        WORKER_METRICS_PORT: 'off',
+        SWEEP_INTERVAL_SECONDS: '0',
+        TEMPORAL_ADDRESS: 'http://t',
+        LOG_LEVEL: 'loud',
+      }),
     );
     expect(error.code).toBe('settings.invalid');
     expect(error.message.split('\n')).toEqual([
