@@ -185,7 +185,7 @@ export class ModeChanges {
 
   /** A try of the command may have let the leg speak in time, and its record be lost with its worker. */
   async #speaksAlready(): Promise<boolean> {
-    for (let looks = 1; !(await this.#leg.lookOnce()) && looks < LOOKS_AT_ITSELF; looks += 1);
+    for (let looks = 0; looks < LOOKS_AT_ITSELF; looks += 1) if (await this.#leg.lookOnce()) break;
     return this.#leg.speaks;
   }
 
