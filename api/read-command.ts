@@ -6,11 +6,11 @@ import { contextOf } from './request-context.js';
 import { sessionRunQuery } from './operations.js';
 import { parseQuery, pathPart } from './request-input.js';
 import type { Handler } from './routes.js';
-import type { SessionReader } from './session-reader.js';
+import type { ReadSession, SessionReader } from './session-reader.js';
 import { readReport } from './session-report.js';
 import type { Temporal } from './temporal-client.js';
 
-/** A command, and the session that it is of, where that may not be the current one. */
+/** A command, and the session that it is of: the current one, or the one whose first run is `runId`. */
 interface CommandOfSession {
   readonly sessionId: string;
   readonly commandId: string;
@@ -44,52 +44,43 @@ export async function readCommand(
   { sessionId, commandId, runId }: CommandOfSession,
   limitMs?: number,
 ): Promise<CommandResource> {
-  const shown = await mirrored(reader, sessionId, commandId, { runId, limitMs });
+  const read = await reader.read(sessionId, runId, limitMs);
+  const shown = shownBy(read, commandId);
   if (shown !== undefined) return shown;
   try {
-    return await askedFor(temporal, reader, { sessionId, commandId, runId }, limitMs);
+    const run = runId === undefined ? undefined : read.lastRunId;
+    return await askedFor(temporal, reader, { sessionId, commandId, runId, run }, limitMs);
   } catch (error) {
     if (!(error instanceof Problem) || error.code !== 'workers.unavailable') throw error;
     // A session that never rested, and perhaps has come to this command meanwhile.
-    const late = await mirrored(reader, sessionId, commandId, { runId, limitMs });
+    const late = shownBy(await reader.read(sessionId, runId, limitMs), commandId);
     if (late === undefined) throw error;
     return late;
   }
 }
 
-/**
- * As the memo of the session shows it, if it does: of the current one, or of the one that is meant.
- * @throws {Problem} `session.not.found`
- */
-export async function mirrored(
-  reader: SessionReader,
-  sessionId: string,
-  commandId: string,
-  { runId, limitMs }: { readonly runId?: string | undefined; readonly limitMs?: number | undefined },
-): Promise<CommandResource | undefined> {
-  const { commands, open } = await reader.read(sessionId, runId, limitMs);
+/** A command as its session mirrors it, if it does. */
+export function shownBy({ commands, open }: ReadSession, commandId: string): CommandResource | undefined {
   const command = commands.find((known) => known.commandId === commandId);
   return command === undefined || open || isFinal(command.status) ? command : cutShort(command);
 }
 
-/** Of the session itself. */
+/** Of the session itself. @param run the workflow's run that carries an older session */
 async function askedFor(
   temporal: Temporal,
   reader: SessionReader,
-  { sessionId, commandId, runId }: CommandOfSession,
+  { sessionId, commandId, runId, run }: CommandOfSession & { readonly run: string | undefined },
   limitMs?: number,
 ): Promise<CommandResource> {
   const options = limitMs === undefined ? {} : { limitMs };
-  const meant = runId === undefined ? undefined : await reader.read(sessionId, runId, limitMs);
-  const report = await readReport(temporal, reader, sessionId, { ...options, runId: meant?.lastRunId });
+  const report = await readReport(temporal, reader, sessionId, { ...options, runId: run });
   const command = commandOf(report, commandId);
   if (isFinal(command.status)) return command;
 
   // Is it still under way? A session that was terminated in Temporal answers as if it still ran.
-  const current =
-    runId === undefined ? await reader.current(sessionId, limitMs) : await reader.read(sessionId, runId, limitMs);
-  if (current === undefined) return command;
-  const { open, lastRunId, session } = current;
+  const now = await (runId === undefined ? reader.current(sessionId, limitMs) : reader.find(sessionId, runId, limitMs));
+  if (now === undefined) return command;
+  const { open, lastRunId, session } = now;
   if (open && session.runId === report.session.runId) return command;
   // One that ended by itself between the two looks has given its commands their outcomes by now.
   const last = commandOf(await readReport(temporal, reader, sessionId, { ...options, runId: lastRunId }), commandId);

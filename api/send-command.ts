@@ -8,7 +8,7 @@ import { parseSessionWorkflowId } from '../domain/identifiers.js';
 import { awaitOutcome } from './await-outcome.js';
 import { actorOf, callerOf, requireSelf, requireVoice } from './caller.js';
 import { idempotencyKeyOf, keyReused } from './idempotency.js';
-import { mirrored, readCommand } from './read-command.js';
+import { readCommand, shownBy } from './read-command.js';
 import { preferenceApplied, waitOf } from './prefer.js';
 import type { Wait } from './prefer.js';
 import { Problem } from './problem.js';
@@ -101,11 +101,9 @@ async function known(
   reader: SessionReader,
   { sessionId, runId, commandId, action }: Command,
 ): Promise<CommandResource | undefined> {
-  const command = await mirrored(reader, sessionId, commandId, { runId }).catch((error: unknown) => {
-    // That the session which is meant is none, or none any more, is told where the command is delivered.
-    if (runId !== undefined && error instanceof Problem && error.code === 'session.not.found') return undefined;
-    throw error;
-  });
+  // Where there is no such session, that is told when the command is delivered.
+  const read = await reader.find(sessionId, runId);
+  const command = read && shownBy(read, commandId);
   if (command !== undefined && command.action !== action) throw keyReused(commandId);
   return command;
 }

@@ -47,14 +47,15 @@ export class SessionReader {
    * @throws {Problem} `session.not.found`
    */
   async read(sessionId: string, runId?: string, limitMs?: number): Promise<ReadSession> {
-    // Every session's id can be taken apart; so a typing error costs Temporal nothing.
-    const known = parseSessionWorkflowId(sessionId) !== undefined && (runId === undefined || isRunId(runId));
-    const found = known ? await this.#find(sessionId, runId, limitMs) : undefined;
+    const found = await this.find(sessionId, runId, limitMs);
     if (found === undefined) throw sessionNotFound(sessionId, runId);
     return found;
   }
 
-  async #find(sessionId: string, runId?: string, limitMs?: number): Promise<ReadSession | undefined> {
+  /** As {@link read}; `undefined` if there is none. */
+  async find(sessionId: string, runId?: string, limitMs?: number): Promise<ReadSession | undefined> {
+    // Every session's id can be taken apart; so a typing error costs Temporal nothing.
+    if (parseSessionWorkflowId(sessionId) === undefined || (runId !== undefined && !isRunId(runId))) return undefined;
     const current = await this.#describe(sessionId, undefined, limitMs);
     if (current === undefined) return undefined;
     if (runId === undefined || firstRunOf(current) === runId) return asSession(current);

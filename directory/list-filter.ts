@@ -10,7 +10,9 @@ export function literal(value: string): string {
   return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 }
 
+/** How Temporal says that a workflow is over. */
 const CLOSED_STATUSES = "('Completed', 'Failed', 'Canceled', 'Terminated', 'ContinuedAsNew', 'TimedOut')";
+/** What is over. */
 export const CLOSED = `ExecutionStatus IN ${CLOSED_STATUSES}`;
 /** Also what is paused, on a server that knows of that: it has not ended, and its leg is its own. */
 export const OPEN = `ExecutionStatus NOT IN ${CLOSED_STATUSES}`;
