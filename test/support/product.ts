@@ -25,12 +25,12 @@ export class Product {
     command = ['node', 'scripts/bootstrap.mjs', 'start'],
   ) {
     const [program = '', ...args] = command;
-    const ports = { PORT: '0', TEMPORAL_PORT: '0', TEMPORAL_UI_PORT: '0', SIMULATOR_PORT: '0' };
+    const embedded = { PORT: '0', TEMPORAL_PORT: '0', TEMPORAL_UI_PORT: '0', SIMULATOR_PORT: '0' };
     // The worker opens that of its metrics some seconds after it was picked, and other tests pick ports meanwhile.
-    const noMetrics = { WORKER_METRICS_PORT: 'off' };
+    const ports = { ...embedded, WORKER_METRICS_PORT: 'off' };
     this.#dataDir = dataDir;
     this.child = spawn(program === 'node' ? process.execPath : program, args, {
-      env: { ...process.env, NODE_OPTIONS: '', EARSHOT_DATA_DIR: dataDir, ...ports, ...noMetrics, ...env },
+      env: { ...process.env, NODE_OPTIONS: '', EARSHOT_DATA_DIR: dataDir, ...ports, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child.stdout?.on('data', (chunk: Buffer) => (this.#text += chunk.toString()));
