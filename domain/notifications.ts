@@ -7,25 +7,28 @@ import { sessionResource } from './session.js';
  * `GET /v1/events` as changes.
  */
 
-/** What may have happened to a session. `session.updated`: what it shows has changed, and none of the others says it. */
+const CHANGE_TYPES = [...ANNOUNCED, 'session.media', 'session.updated'] as const;
+
+const MEANINGS: Readonly<Record<(typeof CHANGE_TYPES)[number], string>> = {
+  'session.created': 'asked for.',
+  'session.active': 'the platform has confirmed the leg; listening begins.',
+  'session.mode':
+    'the leg is in another mode, or somebody else on the call has begun or ceased to speak (bargeStatus).',
+  'session.queued': 'a command waits in line.',
+  'session.moved': 'it has moved up.',
+  'session.granted': 'it has the channel; session.mode follows when the platform confirms that it speaks.',
+  'session.expired': 'it has waited in vain.',
+  'session.superseded': 'a newer command has taken its place.',
+  'session.ending': 'the leg is being stopped.',
+  'session.ended': 'it is over.',
+  'session.media': 'how well it is heard.',
+  'session.updated': 'what else it shows has changed.',
+};
+
+/** What may have happened to a session. */
 export const changeType = z
-  .enum([...ANNOUNCED, 'session.media', 'session.updated'])
-  .describe(
-    [
-      'session.created: asked for.',
-      'session.active: the platform has confirmed the leg; listening begins.',
-      'session.mode: the leg is in another mode, or somebody else on the call has begun or ceased to speak (bargeStatus).',
-      'session.queued: a command waits in line.',
-      'session.moved: it has moved up.',
-      'session.granted: it has the channel; session.mode follows when the platform confirms that it speaks.',
-      'session.expired: it has waited in vain.',
-      'session.superseded: a newer command has taken its place.',
-      'session.media: how well it is heard.',
-      'session.ending: the leg is being stopped.',
-      'session.ended: it is over.',
-      'session.updated: what else it shows has changed.',
-    ].join(' '),
-  );
+  .enum(CHANGE_TYPES)
+  .describe(CHANGE_TYPES.map((type) => `${type}: ${MEANINGS[type]}`).join(' '));
 export type ChangeType = z.infer<typeof changeType>;
 
 /** What is told of a change beside the session itself, where it applies. */
