@@ -4,7 +4,15 @@ import { platformHabitsSchema } from './api-queries.js';
 import { eventFaultsSchema, type EventPublisher } from './event-publisher.js';
 import type { EventStream } from './event-stream.js';
 import { activationDelaySchema, legFaultSchema } from './leg-faults.js';
-import { endReasonSchema, identifierSchema, isLive, mediaServerGroupSchema, modeSchema, type Leg } from './model.js';
+import {
+  endReasonSchema,
+  identifierSchema,
+  isLive,
+  mediaConditionsSchema,
+  mediaServerGroupSchema,
+  modeSchema,
+  type Leg,
+} from './model.js';
 import type { PlatformCore } from './platform-core.js';
 import { drawPeople } from './population.js';
 import type { Random } from './random.js';
@@ -73,6 +81,13 @@ export const controlSchemas = {
   setMediaServerGroup: groupChangeSchema,
   /** Moves an interaction to another group; its legs stay where they are, and sound worse. */
   failOver: z.strictObject({ interactionId: z.string(), toGroupId: z.string() }),
+  /** Of one leg; `conditions: null`: as its distance makes them. */
+  setMediaConditions: z.strictObject({
+    monitorSessionId: z.string(),
+    conditions: mediaConditionsSchema.nullable(),
+  }),
+  /** What the client of whoever listens lets the leg have, as after it has applied a profile. */
+  setLegBitrate: z.strictObject({ monitorSessionId: z.string(), bitrateBps: z.number().positive().nullable() }),
   setWebhook: webhookSchema.nullable(),
 } as const;
 type Input<Name extends keyof typeof controlSchemas> = z.input<(typeof controlSchemas)[Name]>;
@@ -234,6 +249,17 @@ export class Controls {
   failOver(input: Input<'failOver'>): void {
     const { interactionId, toGroupId } = controlSchemas.failOver.parse(input);
     this.#interaction(interactionId).primaryGroupId = this.#group(toGroupId).id;
+    this.#options.onChange();
+  }
+
+  setMediaConditions(input: Input<'setMediaConditions'>): void {
+    const { monitorSessionId, conditions } = controlSchemas.setMediaConditions.parse(input);
+    this.#options.core.mediaServers.setConditions(this.#leg(monitorSessionId), conditions);
+  }
+
+  setLegBitrate(input: Input<'setLegBitrate'>): void {
+    const { monitorSessionId, bitrateBps } = controlSchemas.setLegBitrate.parse(input);
+    this.#leg(monitorSessionId).bitrateBps = bitrateBps;
     this.#options.onChange();
   }
 

@@ -64,6 +64,7 @@ export class LegBook {
       mode: 'silent',
       createdAtMs: nowMs,
       activeAtMs: null,
+      bitrateBps: null,
       modes: [{ mode: 'silent', atMs: nowMs, requestSeq: fields.requestSeq }],
       endedAtMs: null,
       endedBy: null,

@@ -1,6 +1,6 @@
 import type { Clock } from './clock.js';
 import type { LegBook } from './leg-book.js';
-import { isoTime, type Interaction, type Leg, type MediaServerGroup } from './model.js';
+import { isoTime, type Interaction, type Leg, type MediaConditions, type MediaServerGroup } from './model.js';
 import type { Random } from './random.js';
 
 /** Two regions with two groups each and one with a single group: enough for affinity, failover and a far leg. */
@@ -22,6 +22,13 @@ const QUALITY = {
   crossRegion: { packetLoss: [0.02, 0.08], jitterMs: [25, 60], roundTripMs: [200, 320] },
 } as const;
 
+/** Bit rate of a leg that nobody has limited; a lower one loses and delays less, in proportion, down to a quarter. */
+const FULL_BITRATE_BPS = 32_000;
+const LEAST_SHARE = 0.25;
+
+/** How far samples stray from conditions that were set. */
+const STRAY = 0.05;
+
 export interface MediaServersOptions {
   readonly clock: Clock;
   readonly legs: LegBook;
@@ -42,6 +49,8 @@ export interface MediaMetrics {
 export class MediaServers {
   readonly #options: MediaServersOptions;
   readonly #groups = new Map<string, MediaServerGroup>();
+  /** By leg: what was set, in place of what its distance makes of it. */
+  readonly #conditions = new Map<string, MediaConditions>();
 
   constructor(options: MediaServersOptions) {
     this.#options = options;
@@ -49,6 +58,7 @@ export class MediaServers {
   }
 
   reset(): void {
+    this.#conditions.clear();
     this.restore(DEFAULT_GROUPS);
   }
 
@@ -84,15 +94,23 @@ export class MediaServers {
     return candidates.length > 0 ? this.#options.allocation.pick(candidates) : null;
   }
 
-  /** A fresh sample of the leg's quality, worse the farther its group is from the interaction's. */
+  /** Has a leg's packets treated so from now on; `null`: as its distance makes them. */
+  setConditions(leg: Leg, conditions: MediaConditions | null): void {
+    if (conditions === null) this.#conditions.delete(leg.monitorSessionId);
+    else this.#conditions.set(leg.monitorSessionId, conditions);
+  }
+
+  /** A fresh sample of the leg's quality, worse the farther its group is from the interaction's, better at a lower bit rate. */
   measure(leg: Leg, interaction: Interaction): MediaMetrics {
-    const range = QUALITY[this.#distance(leg, interaction)];
-    const draw = ([min, max]: readonly [number, number], digits: number): number =>
-      Number(this.#options.quality.between(min, max).toFixed(digits));
+    const set = this.#conditions.get(leg.monitorSessionId);
+    const range = set === undefined ? QUALITY[this.#distance(leg, interaction)] : around(set);
+    const share = Math.min(1, Math.max(LEAST_SHARE, (leg.bitrateBps ?? FULL_BITRATE_BPS) / FULL_BITRATE_BPS));
+    const draw = ([min, max]: readonly [number, number], digits: number, factor = 1): number =>
+      Number((this.#options.quality.between(min, max) * factor).toFixed(digits));
     return {
       monitorSessionId: leg.monitorSessionId,
-      packetLoss: draw(range.packetLoss, 4),
-      jitterMs: draw(range.jitterMs, 1),
+      packetLoss: Math.min(1, draw(range.packetLoss, 4, share)),
+      jitterMs: draw(range.jitterMs, 1, share),
       roundTripMs: draw(range.roundTripMs, 1),
       sampledAt: isoTime(this.#options.clock.nowMs()),
     };
@@ -107,6 +125,11 @@ export class MediaServers {
     const legRegion = this.#groups.get(leg.mediaServerGroupId ?? '')?.region;
     return legRegion === this.#groups.get(interaction.primaryGroupId)?.region ? 'sameRegion' : 'crossRegion';
   }
+}
+
+function around({ packetLoss, jitterMs, roundTripMs }: MediaConditions) {
+  const range = (value: number) => [value * (1 - STRAY), value * (1 + STRAY)] as const;
+  return { packetLoss: range(packetLoss), jitterMs: range(jitterMs), roundTripMs: range(roundTripMs) };
 }
 
 /** The group as it goes over the wire. */

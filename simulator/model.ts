@@ -50,12 +50,22 @@ export const legSchema = z.object({
   activeAtMs: z.number().nullable(),
   /** What becomes of a pending leg, and when; `null` while pending: it never becomes active. */
   outcome: z.object({ status: z.enum(['active', 'failed']), atMs: z.number() }).nullable(),
+  /** What its listener's client lets it have, bit/s; `null`: whatever it takes. */
+  bitrateBps: z.number().positive().nullable().default(null),
   /** Every mode it was in, the first (`silent`) from its start. */
   modes: z.array(z.object({ mode: modeSchema, atMs: z.number(), requestSeq: z.int().nullable() })),
   endedAtMs: z.number().nullable(),
   endedBy: legEndSchema.nullable(),
 });
 export type Leg = z.infer<typeof legSchema>;
+
+/** How a network treats a leg's packets; loss is 0..1. */
+export const mediaConditionsSchema = z.strictObject({
+  packetLoss: z.number().min(0).max(1),
+  jitterMs: z.number().nonnegative(),
+  roundTripMs: z.number().nonnegative(),
+});
+export type MediaConditions = z.infer<typeof mediaConditionsSchema>;
 
 export const mediaServerGroupSchema = z.object({
   id: identifierSchema,
