@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import { LAST_STEP } from './media.js';
+import type { MediaMeasures, MediaQuality } from './media.js';
+import { compareQuality, qualityOf } from './media-quality.js';
+
+/**
+ * What samples of one leg come to: whether it is heard better or worse, and whether its bit rate should change. Pure, so that
+ * whoever gets the samples can follow any number of legs; a session hears of changes only.
+ */
+
+/** When samples make a change (docs/decisions/0015-media-quality.md says why by default at these). */
+export const mediaLimits = z.object({
+  /** Beyond this a leg should have a lower bit rate, 0–1. */
+  packetLoss: z.number().positive().max(1),
+  /** Likewise, ms. */
+  jitterMs: z.number().positive(),
+  /** Samples in a row that make it worse. */
+  badSamples: z.int().positive(),
+  /** Samples in a row, within half of the limits, that make it better. */
+  goodSamples: z.int().positive(),
+  /** Changes of one leg in any minute at most. */
+  changesPerMinute: z.int().positive(),
+});
+export type MediaLimits = z.infer<typeof mediaLimits>;
+
+/** What is left of the limits where a leg is far enough from them to have its bit rate back. */
+const WELL_WITHIN = 0.5;
+
+/**
+ * A bit rate that had to be taken back again has to wait that many times longer, and at most so long in all: a network that is
+ * too narrow would be tried for ever.
+ */
+const PATIENCE_GROWTH = 2;
+const MOST_PATIENCE = 8;
+
+/** Samples that come at most so late are late ones, ms; older ones are of a clock that was set. */
+const LATE_MS = 60_000;
+
+const MINUTE_MS = 60_000;
+
+/** What is known of a leg. */
+export interface MediaTrend {
+  /** As it was told last; `null`: nothing has been. */
+  readonly quality: MediaQuality | null;
+  /** Of the bit rate; 0 is the best. */
+  readonly step: number;
+  /** Of the last sample, ms since the epoch, by the platform's clock. */
+  readonly sampledAtMs: number;
+  /** In a row: worse or better than `quality`, beyond the limits, well within them. */
+  readonly worse: Run;
+  readonly better: Run;
+  readonly beyond: number;
+  readonly within: number;
+  /** How many times longer than `goodSamples` the bit rate has to wait for a step up. */
+  readonly patience: number;
+  /** Whether the last change of the bit rate was a step up. */
+  readonly hasRisen: boolean;
+  /** When it changed within the last minute, ms since the epoch, by our own clock. */
+  readonly changedAtMs: readonly number[];
+}
+
+interface Run {
+  readonly samples: number;
+  /** The nearest to what was told that was among them. */
+  readonly nearest: MediaQuality | null;
+}
+
+const NO_RUN: Run = { samples: 0, nearest: null };
+
+/** What a sample has changed. */
+export interface MediaChange {
+  readonly quality: MediaQuality;
+  readonly step: number;
+}
+
+/**
+ * A leg that nobody has followed, or that somebody else has.
+ * @param shown what its session shows; `changedAtMs`: when that last changed, so that who takes over changes it no sooner
+ */
+export function newTrend(
+  shown: { readonly quality: MediaQuality | null; readonly step: number; readonly changedAtMs: number | null },
+  { changesPerMinute }: Pick<MediaLimits, 'changesPerMinute'>,
+): MediaTrend {
+  const { quality, step, changedAtMs } = shown;
+  return {
+    quality,
+    step,
+    sampledAtMs: Number.NEGATIVE_INFINITY,
+    worse: NO_RUN,
+    better: NO_RUN,
+    beyond: 0,
+    within: 0,
+    patience: 1,
+    hasRisen: false,
+    changedAtMs: changedAtMs === null ? [] : Array.from({ length: changesPerMinute }, () => changedAtMs),
+  };
+}
+
+/**
+ * The trend after a sample, and the change that it makes. One that is late or was there before changes nothing.
+ * @param playoutDelayMs of the profile that the leg has
+ * @param nowMs by our own clock, ms since the epoch
+ */
+export function withSample(
+  trend: MediaTrend,
+  measures: MediaMeasures,
+  { playoutDelayMs, limits, nowMs }: { playoutDelayMs: number; limits: MediaLimits; nowMs: number },
+): { readonly trend: MediaTrend; readonly change?: MediaChange } {
+  const sampledAtMs = Date.parse(measures.sampledAt);
+  const agoMs = trend.sampledAtMs - sampledAtMs;
+  if (agoMs >= 0 && agoMs <= LATE_MS) return { trend };
+
+  const { packetLoss, jitterMs } = measures;
+  const isBeyond = packetLoss > limits.packetLoss || jitterMs > limits.jitterMs;
+  const isWithin = packetLoss <= limits.packetLoss * WELL_WITHIN && jitterMs <= limits.jitterMs * WELL_WITHIN;
+  const quality = qualityOf(measures, playoutDelayMs);
+  const compared = trend.quality === null ? 0 : compareQuality(quality, trend.quality);
+  const heard: MediaTrend = {
+    ...trend,
+    sampledAtMs,
+    worse: compared > 0 ? longer(trend.worse, quality, milder) : NO_RUN,
+    better: compared < 0 ? longer(trend.better, quality, severer) : NO_RUN,
+    beyond: isBeyond ? trend.beyond + 1 : 0,
+    within: isWithin ? trend.within + 1 : 0,
+    changedAtMs: trend.changedAtMs.filter((atMs) => Math.abs(nowMs - atMs) < MINUTE_MS),
+  };
+  const change = changeOf(heard, quality, limits);
+  if (change === undefined || heard.changedAtMs.length >= limits.changesPerMinute) return { trend: heard };
+  return { trend: changed(heard, change, nowMs), change };
+}
+
+function longer({ samples, nearest }: Run, quality: MediaQuality, choose: typeof milder): Run {
+  return { samples: samples + 1, nearest: nearest === null ? quality : choose(nearest, quality) };
+}
+
+function milder(one: MediaQuality, other: MediaQuality): MediaQuality {
+  return compareQuality(one, other) <= 0 ? one : other;
+}
+
+function severer(one: MediaQuality, other: MediaQuality): MediaQuality {
+  return compareQuality(one, other) >= 0 ? one : other;
+}
+
+/** What the leg is due for; the first sample already says how well it is heard. */
+function changeOf(trend: MediaTrend, sampled: MediaQuality, limits: MediaLimits): MediaChange | undefined {
+  const { quality, worse, better, step, patience } = trend;
+  let next = quality ?? sampled;
+  if (worse.samples >= limits.badSamples) next = worse.nearest ?? next;
+  if (better.samples >= limits.goodSamples) next = better.nearest ?? next;
+  let nextStep = step;
+  if (trend.beyond >= limits.badSamples) nextStep = Math.min(step + 1, LAST_STEP);
+  if (trend.within >= limits.goodSamples * patience) nextStep = Math.max(step - 1, 0);
+  return next === quality && nextStep === step ? undefined : { quality: next, step: nextStep };
+}
+
+function changed(trend: MediaTrend, { quality, step }: MediaChange, nowMs: number): MediaTrend {
+  const { hasRisen, patience } = trend;
+  const base = { ...trend, quality, step, changedAtMs: [...trend.changedAtMs, nowMs], worse: NO_RUN, better: NO_RUN };
+  if (step === trend.step) return base;
+  const fell = step > trend.step;
+  return {
+    ...base,
+    beyond: 0,
+    within: 0,
+    hasRisen: !fell,
+    patience: fell && hasRisen ? Math.min(patience * PATIENCE_GROWTH, MOST_PATIENCE) : patience,
+  };
+}
