@@ -9,6 +9,7 @@ import { createHolderActivities } from './holder-watch.js';
 import type { HolderActivities } from './holder-watch.js';
 import { createLegActivities } from './leg-activities.js';
 import type { LegActivities } from './leg-activities.js';
+import type { MediaServerLookup } from './media-server-lookup.js';
 import { createReadActivities } from './read-activities.js';
 import type { ReadActivities, WorkflowSettings } from './read-activities.js';
 import { createReconcileActivities } from './reconcile-activities.js';
@@ -35,10 +36,11 @@ const CHANNEL_IDLE_MS = 60_000;
 export function createActivities(
   platform: TelephonyPlatform,
   settings: WorkflowSettings,
+  mediaServers: MediaServerLookup,
   channelIdleMs = CHANNEL_IDLE_MS,
 ): Activities {
   return {
-    ...createLegActivities(platform, createEarlierLeg(platform, getClient)),
+    ...createLegActivities(platform, createEarlierLeg(platform, getClient), mediaServers),
     ...createClaimActivities(platform),
     ...createChannelActivities(platform, channelIdleMs),
     ...createHolderActivities(),

@@ -1,6 +1,7 @@
 import { cancellationSignal, getClient, heartbeat, log, sleep } from '@temporalio/activity';
 import { signalled } from '../directory/tell-workflows.js';
-import type { PlatformEvent } from '../domain/platform-events.js';
+import { isCallEvent } from '../domain/platform-events.js';
+import type { CallEvent, MediaEvent } from '../domain/platform-events.js';
 import { INTERACTION_SWEEP_ID, SWEEP_NOW } from '../domain/sweep.js';
 import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
@@ -22,11 +23,15 @@ const GOOD_AFTER_MS = 30_000;
 /** After that another attempt goes on, ms: no activity lasts for ever. */
 const SHIFT_MS = 12 * 3_600_000;
 
+/** Messages that are not understood are told of so often at most, ms: they may come with every sample. */
+const NONSENSE_TOLD_EVERY_MS = 60_000;
+
 /** For the queue of watchers only: it lasts as long as the deployment. */
 export interface EventActivities {
   /**
-   * Holds the one connection to the platform's event stream and brings what comes to whom it concerns. `off`: this worker is
-   * told to do without events (`PLATFORM_EVENTS_URL=off`).
+   * Holds the one connection to the platform's event stream and brings what comes to whom it concerns; and asks how legs are
+   * heard that it does not tell of. `off`: this worker is told to do neither (`PLATFORM_EVENTS_URL=off`,
+   * `MEDIA_POLL_SECONDS=0`).
    * Fails with the retryable `worker.stopping` so that another worker takes over at once.
    */
   followEvents(): Promise<'off' | 'go-on'>;
@@ -40,59 +45,102 @@ interface Shift {
   trouble: string | null;
 }
 
-/** @param route resolves once all that an event causes is durable; `undefined`: without events */
+/** To whom what the platform tells is brought. */
+export interface EventRoutes {
+  /** Resolves once all that an event causes is durable; absent: without the event stream. */
+  readonly calls?: (event: CallEvent) => Promise<void>;
+  /** How legs are heard; absent: it is not followed. */
+  readonly media?: MediaRoute;
+}
+
+export interface MediaRoute {
+  readonly take: (sample: MediaEvent['data']) => void;
+  /** Asks of legs that are not told of, until the signal fires; it does not reject. Absent: never. */
+  readonly poll?: (signal: AbortSignal) => Promise<void>;
+  /** Somebody else goes on. */
+  readonly leave: () => void;
+}
+
 export function createEventActivities(
   platform: Pick<TelephonyPlatform, 'followEvents'>,
-  route: ((event: PlatformEvent) => Promise<void>) | undefined,
+  { calls, media }: EventRoutes,
 ): EventActivities {
   return {
     async followEvents() {
-      if (route === undefined) return 'off';
+      if (calls === undefined && media?.poll === undefined) return 'off';
       const shift: Shift = { connectedAt: null, connections: 0, events: 0, trouble: null };
-      // What happened while nobody listened is found out by the sweep; until that knows, it is told again.
-      let hasGap = false;
-      const tellOfGap = async (): Promise<void> => {
-        if (!hasGap) return;
-        hasGap = false;
-        hasGap = !(await signalled(getClient(), INTERACTION_SWEEP_ID, SWEEP_NOW, {}).catch(() => false));
-      };
+      const gap = new Gap();
       const alive = setInterval(() => {
         heartbeat(shift);
-        void tellOfGap();
+        void gap.tell();
       }, HEARTBEAT_MS);
-      const endsAtMs = performance.now() + SHIFT_MS;
+      const over = new AbortController();
+      const polling = media?.poll?.(AbortSignal.any([cancellationSignal(), over.signal]));
       try {
-        for (let failures = 0; performance.now() < endsAtMs;) {
-          const openedAtMs = performance.now();
-          const { detail, pauseMs } = await connection(platform, {
-            onOpen() {
-              shift.connectedAt = new Date().toISOString();
-              shift.connections += 1;
-              log.info('events.connected', { connections: shift.connections });
-              hasGap = true;
-              void tellOfGap();
-            },
-            async onEvent(event) {
-              shift.events += 1;
-              await route(event);
-            },
-            onNonsense(problem) {
-              log.warn('events.not-understood', { problem });
-            },
-          });
-          shift.connectedAt = null;
-          shift.trouble = detail;
-          stopIfTold({ nonRetryable: false });
-          log.info('events.disconnected', { trouble: shift.trouble });
-          failures = performance.now() - openedAtMs >= GOOD_AFTER_MS ? 0 : failures + 1;
-          await pause(pauseMs ?? Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS));
-        }
+        if (calls === undefined) await pause(SHIFT_MS);
+        else await listen(platform, shift, { calls, media, gap });
         return 'go-on';
       } finally {
         clearInterval(alive);
+        over.abort();
+        await polling;
+        media?.leave();
       }
     },
   };
+}
+
+/** What happened while nobody listened is found out by the sweep; until that knows, it is told again. */
+class Gap {
+  #isUntold = false;
+
+  note(): void {
+    this.#isUntold = true;
+    void this.tell();
+  }
+
+  async tell(): Promise<void> {
+    if (!this.#isUntold) return;
+    this.#isUntold = false;
+    this.#isUntold = !(await signalled(getClient(), INTERACTION_SWEEP_ID, SWEEP_NOW, {}).catch(() => false));
+  }
+}
+
+/** One connection after the other, for a shift. */
+async function listen(
+  platform: Pick<TelephonyPlatform, 'followEvents'>,
+  shift: Shift,
+  { calls, media, gap }: { calls: NonNullable<EventRoutes['calls']>; media: MediaRoute | undefined; gap: Gap },
+): Promise<void> {
+  const endsAtMs = performance.now() + SHIFT_MS;
+  let nonsenseToldAtMs = Number.NEGATIVE_INFINITY;
+  for (let failures = 0; performance.now() < endsAtMs;) {
+    const openedAtMs = performance.now();
+    const { detail, pauseMs } = await connection(platform, {
+      onOpen() {
+        shift.connectedAt = new Date().toISOString();
+        shift.connections += 1;
+        log.info('events.connected', { connections: shift.connections });
+        gap.note();
+      },
+      async onEvent(event) {
+        shift.events += 1;
+        if (isCallEvent(event)) await calls(event);
+        else media?.take(event.data);
+      },
+      onNonsense(problem) {
+        if (performance.now() - nonsenseToldAtMs < NONSENSE_TOLD_EVERY_MS) return;
+        nonsenseToldAtMs = performance.now();
+        log.warn('events.not-understood', { problem });
+      },
+    });
+    shift.connectedAt = null;
+    shift.trouble = detail;
+    stopIfTold({ nonRetryable: false });
+    log.info('events.disconnected', { trouble: shift.trouble });
+    failures = performance.now() - openedAtMs >= GOOD_AFTER_MS ? 0 : failures + 1;
+    await pause(pauseMs ?? Math.random() * Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS));
+  }
 }
 
 /** Until it ends; why it did, and how long to wait before the next one where the platform has said so. */

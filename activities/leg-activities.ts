@@ -1,5 +1,7 @@
 import { activityInfo, cancellationSignal } from '@temporalio/activity';
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { homeIn, placementOf, planPlacement } from '../domain/media-placement.js';
+import type { Placement } from '../domain/media-placement.js';
 import type { LegState, MonitorState } from '../domain/platform-wire.js';
 import type { BargeStatus, MonitorMode } from '../domain/session.js';
 import { isExclusive } from '../domain/session.js';
@@ -9,10 +11,11 @@ import { PlatformError } from '../platform/platform-error.js';
 import type { PlatformFault } from '../platform/platform-error.js';
 import { answering, platformFailure } from './platform-failure.js';
 import type { EarlierLeg } from './earlier-leg.js';
+import type { MediaServerLookup } from './media-server-lookup.js';
 
 /** What became of a `start` that the platform answered. */
 export type StartOutcome =
-  | { readonly kind: 'started'; readonly monitorSessionId: string }
+  | { readonly kind: 'started'; readonly monitorSessionId: string; readonly placement: Placement }
   | {
       readonly kind: 'refused';
       readonly endReason: 'forbidden' | 'interaction-ended' | 'start-failed';
@@ -52,7 +55,8 @@ const START_LIMIT_MS = 40_000;
 
 export interface LegActivities {
   /**
-   * Issues the session's one `start`. Run it with one attempt: it is not idempotent. Deaf to cancellation once it runs,
+   * Issues the session's one `start`, near to where the interaction is carried; where a group cannot take the leg, which makes
+   * none, the next best is asked. Run it with one attempt: it is not idempotent. Deaf to cancellation once it runs,
    * because what was sent cannot be called back.
    * Fails with `platform.ambiguous` if the leg may have been made, and with `platform.throttled` or
    * `platform.unreachable` if it certainly was not.
@@ -60,6 +64,8 @@ export interface LegActivities {
   startLeg(request: {
     readonly interactionId: string;
     readonly mediaServerGroupId?: string;
+    /** No other group than that, or than the one that carries the interaction, will do. */
+    readonly isStrict?: boolean;
     /** The first run of the session's chain: in any later run an earlier `start` may have been sent already. */
     readonly chainRunId: string;
   }): Promise<StartOutcome>;
@@ -84,7 +90,11 @@ export interface LegActivities {
   stopLeg(leg: Leg): Promise<StopOutcome>;
 }
 
-export function createLegActivities(platform: TelephonyPlatform, earlierLeg: EarlierLeg): LegActivities {
+export function createLegActivities(
+  platform: TelephonyPlatform,
+  earlierLeg: EarlierLeg,
+  mediaServers: MediaServerLookup,
+): LegActivities {
   async function observe(
     leg: Leg,
     whilePending: () => never,
@@ -121,35 +131,52 @@ export function createLegActivities(platform: TelephonyPlatform, earlierLeg: Ear
   }
 
   return {
-    async startLeg({ interactionId, mediaServerGroupId, chainRunId }) {
+    async startLeg({ interactionId, mediaServerGroupId, isStrict = false, chainRunId }) {
       const { workflowExecution, attempt } = activityInfo();
       // Also for a worker that was frozen: what it did not send in time, it never sends.
       const signal = AbortSignal.timeout(START_LIMIT_MS);
       const notAfterMs = Date.now() + START_LIMIT_MS;
+      const asked = { isStrict, ...(mediaServerGroupId === undefined ? {} : { mediaServerGroupId }) };
       if (workflowExecution !== undefined && (workflowExecution.runId !== chainRunId || attempt > 1)) {
         const repeated = { ...workflowExecution, chainRunId, interactionId, mayStillSendMs: START_LIMIT_MS };
         const earlier = await earlierLeg(repeated, signal);
-        if (earlier !== undefined) return { kind: 'started', monitorSessionId: earlier };
-      }
-      try {
-        const { monitorSessionId } = await platform.startMonitor(
-          { interactionId, ...(mediaServerGroupId === undefined ? {} : { mediaServerGroupId }) },
-          { signal, notAfterMs },
-        );
-        return { kind: 'started', monitorSessionId };
-      } catch (error) {
-        // Cut off by the limit, or by something nobody thought of: then it may have been sent.
-        if (!(error instanceof PlatformError)) {
-          throw ApplicationFailure.create({
-            type: 'platform.ambiguous',
-            message: `start: given up (${error instanceof Error ? error.message : 'unknown'})`,
-            nonRetryable: true,
-          });
+        if (earlier !== undefined) {
+          const home = homeIn((await mediaServers(interactionId)) ?? []);
+          const placement = { mediaServerGroupId: null, home, fallback: null };
+          return { kind: 'started', monitorSessionId: earlier, placement };
         }
-        const endReason = endReasonOfRefusal(error.fault);
-        if (endReason !== undefined) return { kind: 'refused', endReason, detail: error.message };
-        throw platformFailure(error);
       }
+      const plan = planPlacement(await mediaServers(interactionId), asked);
+      if (plan === undefined) {
+        const detail =
+          'start: nobody could tell which media server group carries the interaction, and no other would do';
+        return { kind: 'refused', endReason: 'start-failed', detail };
+      }
+      for (const [index, group] of plan.candidates.entries()) {
+        try {
+          const { monitorSessionId } = await platform.startMonitor(
+            { interactionId, ...(group === null ? {} : { mediaServerGroupId: group }) },
+            { signal, notAfterMs },
+          );
+          return { kind: 'started', monitorSessionId, placement: placementOf(plan, index) };
+        } catch (error) {
+          // Cut off by the limit, or by something nobody thought of: then it may have been sent.
+          if (!(error instanceof PlatformError)) {
+            throw ApplicationFailure.create({
+              type: 'platform.ambiguous',
+              message: `start: given up (${error instanceof Error ? error.message : 'unknown'})`,
+              nonRetryable: true,
+            });
+          }
+          const { kind } = error.fault;
+          if (kind === 'group-unavailable' && index + 1 < plan.candidates.length) continue;
+          const endReason = endReasonOfRefusal(error.fault);
+          if (endReason === undefined) throw platformFailure(error);
+          const detail = kind === 'group-unavailable' ? `${error.message} (${group ?? 'any'})` : error.message;
+          return { kind: 'refused', endReason, detail };
+        }
+      }
+      throw new Error('a plan without candidates');
     },
 
     confirmLeg: (leg) =>

@@ -13,7 +13,10 @@ export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
     interactionId: 'The platform’s id of the call; percent-encoded it has at most 480 characters.',
     supervisorId:
       'Who listens. One supervisor has one session on an interaction. With a token: its sub unless told, and nobody else without the role admin; with the API key it is required.',
-    mediaServerGroupId: 'Asks the platform for this media server group.',
+    mediaServerGroupId:
+      'Asks the platform for this media server group; default: the one that carries the call. Where it cannot take the leg, another one of the same region is asked, then any; media.fallback tells.',
+    mediaAffinity:
+      'strict: the leg is made in that group or not at all, and the session ends as start-failed then. Default: preferred.',
     mode: 'What the session goes to once it is active. Default: silent.',
     maxDurationSeconds: 'It is stopped after so long, s. Default: 86400.',
     reason: 'Goes to the audit trail.',
@@ -33,7 +36,8 @@ export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
     bargeStatus: 'Whether anybody on the call, ours or not, barges or whispers, as last seen.',
     waiting: 'In line for the one exclusive channel of the interaction: position 1 is next, until expiresAt.',
     ending: 'Its leg is being stopped, for this reason and since then.',
-    media: 'What carries the leg; null before the platform has told.',
+    media:
+      'Where the leg is carried, how well it is heard as of the last change, and what the client of whoever listens should apply (codec, playoutDelayMs, nackEnabled); null before there is a leg.',
     unansweredSince: 'Since when the platform has not answered what the session asked of it; null: it has.',
     endReason: 'Why it ended; null while it has not.',
     serverNow: 'The time of the answer, to count down with.',

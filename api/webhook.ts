@@ -3,8 +3,8 @@ import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import type { EventRouter } from '../directory/event-router.js';
 import { fieldFaults } from '../domain/input-faults.js';
-import { parsePlatformEvent } from '../domain/platform-events.js';
-import type { PlatformEvent } from '../domain/platform-events.js';
+import { parseCallEvent } from '../domain/platform-events.js';
+import type { CallEvent } from '../domain/platform-events.js';
 import { invalidRequest, Problem } from './problem.js';
 import { contextOf } from './request-context.js';
 import type { Handler } from './routes.js';
@@ -54,8 +54,8 @@ export function receiveEvent(router: EventRouter, keys: readonly Buffer[]): Hand
   };
 }
 
-/** `undefined`: of a topic that means nothing here. @throws {Problem} `400` for one that is not as documented. */
-function eventIn(body: Buffer): PlatformEvent | undefined {
+/** `undefined`: of a topic that means nothing here; how legs sound is heard on the stream, and asked for. @throws {Problem} `400` for one that is not as documented. */
+function eventIn(body: Buffer): CallEvent | undefined {
   let content: unknown;
   try {
     content = JSON.parse(body.toString('utf8'));
@@ -63,7 +63,7 @@ function eventIn(body: Buffer): PlatformEvent | undefined {
     throw invalidRequest([{ field: 'body', message: 'is not JSON' }]);
   }
   try {
-    return parsePlatformEvent(content);
+    return parseCallEvent(content);
   } catch (error) {
     if (error instanceof z.ZodError) throw invalidRequest(fieldFaults(error, 'body'));
     throw error;

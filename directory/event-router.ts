@@ -3,7 +3,7 @@ import { NO_STORY, newsIn, withEvent } from '../domain/interaction-story.js';
 import type { InteractionStory } from '../domain/interaction-story.js';
 import { isUrgentTo, newsTo } from '../domain/leg-news.js';
 import type { LegNews } from '../domain/leg-news.js';
-import type { PlatformEvent } from '../domain/platform-events.js';
+import type { CallEvent } from '../domain/platform-events.js';
 import type { SessionSnapshot } from '../domain/session.js';
 import { MONITOR_STATUS_SIGNAL } from '../domain/workflow-contract.js';
 import { Agenda } from './agenda.js';
@@ -49,7 +49,7 @@ interface Remembered {
 
 /** An event that waits to be routed. */
 interface Arrival {
-  readonly event: PlatformEvent;
+  readonly event: CallEvent;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -91,7 +91,7 @@ export class EventRouter {
    * Resolves once every session that is known to be concerned at once has been signalled, which is durable.
    * @throws what Temporal's client throws; the event may have reached some sessions then, and can be repeated.
    */
-  route(event: PlatformEvent): Promise<void> {
+  route(event: CallEvent): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#arrivals.push({ event, resolve, reject });
       void this.#routeArrivals();
@@ -133,7 +133,7 @@ export class EventRouter {
     return this.#arrivals.splice(0, end === -1 ? this.#arrivals.length : end);
   }
 
-  #remember(event: PlatformEvent): void {
+  #remember(event: CallEvent): void {
     const { interactionId } = event.data;
     const now = Date.now();
     const known = this.#remembered.get(interactionId);

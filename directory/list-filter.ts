@@ -55,6 +55,19 @@ export function runningSessionsEverywhere(): string {
   return [`WorkflowType = ${literal(MONITORING_SESSION)}`, OPEN].join(' AND ');
 }
 
+/** The running sessions whose legs are active. */
+export function runningSessionsHeard(): string {
+  const states = (['SILENT', 'WHISPER', 'BARGE'] as const satisfies readonly SessionState[]).map(literal).join(', ');
+  return [runningSessionsEverywhere(), `SessionState IN (${states})`].join(' AND ');
+}
+
+/** The running sessions that have these legs; a leg's id needs no quoting (`platform-api.md`, Everywhere). */
+export function runningSessionsOfLegs(monitorSessionIds: readonly string[]): string {
+  return [runningSessionsEverywhere(), `MonitorSessionId IN (${monitorSessionIds.map(literal).join(', ')})`].join(
+    ' AND ',
+  );
+}
+
 /** The running sessions that show this state. */
 export function runningSessionsInState(state: SessionState): string {
   return [runningSessionsEverywhere(), inState(state)].join(' AND ');

@@ -3,7 +3,7 @@ import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { mutexWorkflowId, parseSessionWorkflowId } from '../domain/identifiers.js';
 import type { NeighbouringSession } from '../domain/lost-start.js';
 import type { SessionSnapshot } from '../domain/session.js';
-import { runningOn, runningSessionsOfOne } from './list-filter.js';
+import { runningOn, runningSessionsHeard, runningSessionsOfLegs, runningSessionsOfOne } from './list-filter.js';
 import { sessionMemo } from './session-memo.js';
 
 /** Interactions that one list filter names at most. */
@@ -18,9 +18,28 @@ export interface RunningSession extends NeighbouringSession {
 }
 
 /** The running sessions of an interaction. Lags as lists do. */
-export async function runningSessions(client: Client, interactionId: string): Promise<RunningSession[]> {
+export function runningSessions(client: Client, interactionId: string): Promise<RunningSession[]> {
+  return sessionsOf(client, runningSessionsOfOne(interactionId));
+}
+
+/** The running sessions whose legs are active. Lags as lists do. */
+export function heardSessions(client: Client): Promise<RunningSession[]> {
+  return sessionsOf(client, runningSessionsHeard());
+}
+
+/** How many these are. */
+export async function countHeardSessions(client: Client): Promise<number> {
+  return (await client.workflow.count(runningSessionsHeard())).count;
+}
+
+/** The running sessions that have these legs, a hundred at most. Lags as lists do. */
+export function sessionsOfLegs(client: Client, monitorSessionIds: readonly string[]): Promise<RunningSession[]> {
+  return sessionsOf(client, runningSessionsOfLegs(monitorSessionIds));
+}
+
+async function sessionsOf(client: Client, query: string): Promise<RunningSession[]> {
   const sessions: RunningSession[] = [];
-  for await (const execution of client.workflow.list({ query: runningSessionsOfOne(interactionId) })) {
+  for await (const execution of client.workflow.list({ query })) {
     const session = runningSession(execution);
     if (session !== undefined) sessions.push(session);
   }

@@ -20,6 +20,7 @@ export const ANNOUNCED = [
   'session.created',
   'session.active',
   'session.mode',
+  'session.media',
   'session.queued',
   'session.moved',
   'session.granted',

@@ -47,6 +47,8 @@ export const startSessionInput = z.strictObject({
   interactionId: externalId,
   supervisorId: externalId,
   mediaServerGroupId: externalId.optional(),
+  /** `strict`: that group, or the one that carries the interaction, or no leg at all. */
+  mediaAffinity: z.enum(['preferred', 'strict']).optional(),
   mode: monitorMode.optional(),
   maxDurationSeconds: z.int().min(1).max(MAX_DURATION_SECONDS).optional(),
   actor: actor.optional(),

@@ -1,5 +1,5 @@
 import type { LegNews } from './leg-news.js';
-import type { PlatformEvent } from './platform-events.js';
+import type { CallEvent } from './platform-events.js';
 import type { SessionSnapshot } from './session.js';
 
 /** What the events that came tell of one interaction, in whatever order they came. */
@@ -21,7 +21,7 @@ export const NO_STORY: InteractionStory = { ended: undefined, legs: new Map() };
 const LEGS_REMEMBERED = 200;
 
 /** The story with one more event; one that is older than what is known of its leg changes nothing. */
-export function withEvent(story: InteractionStory, event: PlatformEvent): InteractionStory {
+export function withEvent(story: InteractionStory, event: CallEvent): InteractionStory {
   if (event.topic === 'interaction.telephony.ended') return { ...story, ended: event.data.reason ?? 'ended' };
   const { monitorSessionId, status, mode, bargeStatus } = event.data;
   const atMs = Date.parse(event.timestamp);

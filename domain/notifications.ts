@@ -7,7 +7,7 @@ import { sessionResource } from './session.js';
  * `GET /v1/events` as changes.
  */
 
-const CHANGE_TYPES = [...ANNOUNCED, 'session.media', 'session.updated'] as const;
+const CHANGE_TYPES = [...ANNOUNCED, 'session.updated'] as const;
 
 const MEANINGS: Readonly<Record<(typeof CHANGE_TYPES)[number], string>> = {
   'session.created': 'asked for.',
@@ -21,7 +21,7 @@ const MEANINGS: Readonly<Record<(typeof CHANGE_TYPES)[number], string>> = {
   'session.superseded': 'a newer command has taken its place.',
   'session.ending': 'the leg is being stopped.',
   'session.ended': 'it is over.',
-  'session.media': 'how well it is heard.',
+  'session.media': 'it is heard better or worse, or should be heard with another profile (media).',
   'session.updated': 'what else it shows has changed.',
 };
 

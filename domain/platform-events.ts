@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { mediaMeasures } from './media.js';
 import { legStatus } from './platform-wire.js';
 import { bargeStatus, monitorMode } from './session.js';
 
@@ -39,15 +40,37 @@ export const endedEvent = z.object({
 });
 export type EndedEvent = z.infer<typeof endedEvent>;
 
-export const platformEvent = z.discriminatedUnion('topic', [monitorEvent, endedEvent]);
-export type PlatformEvent = z.infer<typeof platformEvent>;
+/** How well a leg is heard. By far the most of all events: each leg has one every few seconds. */
+export const mediaEvent = z.object({
+  topic: z.literal('interaction.telephony.media-metrics'),
+  data: mediaMeasures.extend({ interactionId: platformId, monitorSessionId: platformId }),
+});
+export type MediaEvent = z.infer<typeof mediaEvent>;
+
+/** What happens to calls and legs. */
+export type CallEvent = MonitorEvent | EndedEvent;
+export type PlatformEvent = CallEvent | MediaEvent;
+
+const CALL_EVENTS = new Map<string, z.ZodType<CallEvent>>(
+  [monitorEvent, endedEvent].map((event) => [event.shape.topic.value, event]),
+);
+const topicOnly = z.object({ topic: z.string() });
 
 /**
- * An event as it came. `undefined`: of a topic that means nothing here.
+ * What an event tells of a call. `undefined`: nothing, it is of another topic.
  * @throws {z.ZodError} where it is not as documented
  */
+export function parseCallEvent(content: unknown): CallEvent | undefined {
+  return CALL_EVENTS.get(topicOnly.parse(content).topic)?.parse(content);
+}
+
+/** Likewise, of any topic that means something here. */
 export function parsePlatformEvent(content: unknown): PlatformEvent | undefined {
-  const { topic } = z.object({ topic: z.string() }).parse(content);
-  const isKnown = platformEvent.options.some(({ shape }) => shape.topic.value === topic);
-  return isKnown ? platformEvent.parse(content) : undefined;
+  const { topic } = topicOnly.parse(content);
+  return topic === mediaEvent.shape.topic.value ? mediaEvent.parse(content) : parseCallEvent(content);
+}
+
+/** Whether it is about calls and legs, and not about how they sound. */
+export function isCallEvent(event: PlatformEvent): event is CallEvent {
+  return event.topic !== 'interaction.telephony.media-metrics';
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { mediaMeasures } from './media.js';
 import { bargeStatus, monitorMode } from './session.js';
 
 /**
@@ -83,6 +84,28 @@ export const interactionPage = z.object({
   nextCursor: z.string().nullish().transform(absentIsNull),
 });
 export type InteractionPage = z.infer<typeof interactionPage>;
+
+/**
+ * One group in `GET …/media-server-groups`. A state that the page does not know is the platform's to refuse; a region that it
+ * does not tell is near no other.
+ */
+export const mediaServerGroup = z.object({
+  id: platformId,
+  region: z.string().min(1).nullish().transform(absentIsNull).catch(null),
+  state: z.enum(['available', 'draining', 'down']).catch('available'),
+  /** It carries the interaction that was asked about. */
+  primary: z.boolean().catch(false),
+});
+export type MediaServerGroup = z.infer<typeof mediaServerGroup>;
+
+/** `GET …/media-server-groups` → `200`. One that is not as documented must not hide the others. */
+export const mediaServerGroups = z.object({
+  entities: z.array(mediaServerGroup.nullable().catch(null)).transform((all) => all.filter((one) => one !== null)),
+});
+
+/** `GET …/media-metrics` → `200`. */
+export const mediaMetrics = mediaMeasures.extend({ monitorSessionId: platformId });
+export type MediaMetrics = z.infer<typeof mediaMetrics>;
 
 /**
  * The body of every error of the platform; `conflictingMonitorSessionId` comes with `barge.conflict`. Each field on its

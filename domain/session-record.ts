@@ -2,6 +2,16 @@ import { z } from 'zod';
 import { commandAction, commandStatus, INITIAL_MODE_COMMAND_ID, isFinal, START_COMMAND_ID } from './commands.js';
 import type { CommandAction, CommandResource, FinalCommandStatus, StartSessionInput } from './commands.js';
 import type { CommandReason } from './errors.js';
+import {
+  fallbackReason,
+  mediaAffinity,
+  mediaMeasures,
+  mediaQuality,
+  newSessionMedia,
+  profileOf,
+  stepOf,
+} from './media.js';
+import type { SessionMedia } from './media.js';
 import { bargeStatus, canTransition, endReason, monitorMode, stateOfMode } from './session.js';
 import type { EndReason, MonitorMode, SessionSnapshot } from './session.js';
 
@@ -34,6 +44,12 @@ export const auditEntry = z.discriminatedUnion('type', [
     monitorSessionId: z.string(),
     /** `adopted`: found on the platform after the answer to `start` was lost. */
     how: z.enum(['started', 'adopted']),
+    /** The group that the platform took it for; absent: it chose itself, or nobody knows. */
+    mediaServerGroupId: z.string().optional(),
+    affinity: mediaAffinity.optional(),
+    /** The group that it should have had instead, where that is known, and why it has not. */
+    wantedGroupId: z.string().optional(),
+    fallbackReason: fallbackReason.optional(),
   }),
   z.object({
     ...happening,
@@ -41,9 +57,19 @@ export const auditEntry = z.discriminatedUnion('type', [
     mode: monitorMode,
     bargeStatus,
     mediaServerGroupId: z.string().nullable(),
+    affinity: mediaAffinity,
   }),
   z.object({ ...happening, type: z.literal('session.mode'), mode: monitorMode, bargeStatus }),
   z.object({ ...happening, type: z.literal('session.observed'), bargeStatus }),
+  z.object({
+    ...happening,
+    ...mediaMeasures.shape,
+    type: z.literal('session.media'),
+    quality: mediaQuality,
+    /** Of the codec from then on. */
+    bitrateBps: z.int().positive(),
+    affinity: mediaAffinity,
+  }),
   z.object({
     ...happening,
     type: z.literal('session.queued'),
@@ -169,7 +195,7 @@ function applied(record: SessionRecord, event: SessionEvent): SessionRecord {
     case 'leg.made':
       // Rule 1: a session has one leg in its life.
       if (record.session.monitorSessionId !== null) throw impossible(record, event);
-      return changed(record, event, { monitorSessionId: event.monitorSessionId });
+      return changed(record, event, { monitorSessionId: event.monitorSessionId, media: mediaAtFirst(event) });
     case 'session.active':
       if (record.session.monitorSessionId === null || record.session.state !== 'PENDING') {
         throw impossible(record, event);
@@ -178,7 +204,11 @@ function applied(record: SessionRecord, event: SessionEvent): SessionRecord {
         changed(record, event, {
           state: stateOfMode(event.mode),
           bargeStatus: event.bargeStatus,
-          media: { mediaServerGroupId: event.mediaServerGroupId },
+          media: newSessionMedia({
+            mediaServerGroupId: event.mediaServerGroupId,
+            affinity: event.affinity,
+            fallback: record.session.media?.fallback ?? null,
+          }),
         }),
         (command) => (command.action === 'start' ? { status: 'applied' } : undefined),
       );
@@ -194,6 +224,13 @@ function applied(record: SessionRecord, event: SessionEvent): SessionRecord {
     case 'session.observed':
       if (record.session.bargeStatus === event.bargeStatus) return record;
       return changed(record, event, { bargeStatus: event.bargeStatus });
+    case 'session.media': {
+      const { media, ending } = record.session;
+      // Of a leg that is on its way out, or not heard yet, nobody wants to know.
+      if (media === null || ending !== null || record.session.state === 'PENDING') return record;
+      const next = mediaAfter(media, event);
+      return JSON.stringify(next) === JSON.stringify(media) ? record : changed(record, event, { media: next });
+    }
     case 'session.ending':
       if (record.session.ending !== null) return record;
       return settleAll(changed(record, event, { ending: { reason: event.endReason, since: event.at } }), (command) =>
@@ -304,6 +341,18 @@ function openModeChanges(record: SessionRecord): ModeChange[] {
 /** Whether a session may still change: neither over nor on its way out. */
 export function isLive(session: SessionSnapshot): boolean {
   return session.state !== 'TERMINATED' && session.ending === null;
+}
+
+function mediaAtFirst(event: Extract<SessionEvent, { type: 'leg.made' }>): SessionMedia {
+  const { mediaServerGroupId = null, affinity = 'none', wantedGroupId = null, fallbackReason: reason } = event;
+  const fallback = reason === undefined ? null : { wanted: wantedGroupId, reason };
+  return newSessionMedia({ mediaServerGroupId, affinity, fallback });
+}
+
+function mediaAfter(media: SessionMedia, event: Extract<SessionEvent, { type: 'session.media' }>): SessionMedia {
+  const { packetLoss, jitterMs, roundTripMs, sampledAt, quality, affinity, bitrateBps } = event;
+  const profile = profileOf(affinity, stepOf(bitrateBps));
+  return { ...media, ...profile, affinity, packetLoss, jitterMs, roundTripMs, sampledAt, quality };
 }
 
 function changed(record: SessionRecord, event: SessionEvent, change: Partial<SessionSnapshot>): SessionRecord {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sessionMedia } from './media.js';
 
 /** What a leg can do once it is active (`platform-api.md`, `mode`). */
 export const monitorMode = z.enum(['silent', 'whisper', 'barge']);
@@ -52,8 +53,8 @@ export const sessionSnapshot = z.object({
     .nullable(),
   /** The leg is being stopped, for this reason and since then. */
   ending: z.object({ reason: endReason, since: timestamp }).nullable(),
-  /** The media server group that carries the leg, as the platform told it; `null` before that. */
-  media: z.object({ mediaServerGroupId: z.string().nullable() }).nullable(),
+  /** How the leg is carried and heard; `null` before there is one. */
+  media: sessionMedia.nullable(),
   /** Since when the platform has not answered what this session asked of it; `null`: it has. */
   unansweredSince: timestamp.nullable().default(null),
   startedAt: timestamp,

@@ -21,6 +21,9 @@ export const INTERACTION_ENDED_SIGNAL = 'interactionEnded';
 /** Something about the interaction's legs has changed: the session looks what, and believes nothing but what it sees. */
 export const MONITOR_STATUS_SIGNAL = 'monitorStatus';
 
+/** The leg is heard better or worse, or should be heard with another profile; see `mediaNews`. Workers send it. */
+export const MEDIA_QUALITY_SIGNAL = 'mediaQuality';
+
 /** Query: the whole session record, see {@link sessionReport}. */
 export const STATE_QUERY = 'state';
 

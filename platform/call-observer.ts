@@ -2,7 +2,17 @@ import type { Importance } from './importance.js';
 import { IMPORTANCES } from './importance.js';
 
 /** What the platform is asked for. */
-export const OPERATIONS = ['start', 'barge', 'whisper', 'silent', 'stop', 'state', 'list'] as const;
+export const OPERATIONS = [
+  'start',
+  'barge',
+  'whisper',
+  'silent',
+  'stop',
+  'state',
+  'list',
+  'groups',
+  'metrics',
+] as const;
 export type PlatformOperation = (typeof OPERATIONS)[number];
 
 /**

@@ -1,6 +1,14 @@
 import { performance } from 'node:perf_hooks';
 import type { z } from 'zod';
-import { interactionPage, modeAnswer, monitorState, startAnswer, stopAnswer } from '../domain/platform-wire.js';
+import {
+  interactionPage,
+  mediaMetrics,
+  mediaServerGroups,
+  modeAnswer,
+  monitorState,
+  startAnswer,
+  stopAnswer,
+} from '../domain/platform-wire.js';
 import { NO_OBSERVER } from './call-observer.js';
 import type { CallObserver, PlatformOperation, PlatformStatus } from './call-observer.js';
 import { followEventStream } from './event-connection.js';
@@ -122,7 +130,7 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
 
   function command<Schema extends z.ZodType>(
     leg: Leg,
-    action: Exclude<PlatformOperation, 'start' | 'state' | 'list'>,
+    action: Exclude<PlatformOperation, 'start' | 'state' | 'list' | 'groups' | 'metrics'>,
     importance: Importance,
     success: Schema,
     fits: Call<Schema>['fits'],
@@ -215,6 +223,49 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
       if (cursor !== undefined) query.set('cursor', cursor);
       if (endedAfter !== undefined) query.set('endedAfter', endedAfter);
       return calls.perform(list(query, importance), signal);
+    },
+
+    async mediaServerGroups(interactionId, { importance = 'confirm', signal } = {}) {
+      const query = new URLSearchParams({ interactionId });
+      const { entities } = await calls.perform(
+        {
+          name: 'GET media server groups',
+          operation: 'groups',
+          subject: 'interaction',
+          importance,
+          request: {
+            method: 'GET',
+            path: `/api/v2/telephony/providers/media-server-groups?${query.toString()}`,
+            answerTimeoutMs: readMs,
+            maxBodyBytes: MAX_BODY_BYTES.state,
+          },
+          success: mediaServerGroups,
+          fits: () => true,
+        },
+        signal,
+      );
+      return entities;
+    },
+
+    mediaMetrics(leg, { importance = 'background', signal } = {}) {
+      const query = new URLSearchParams({ monitorSessionId: leg.monitorSessionId });
+      return calls.perform(
+        {
+          name: 'GET media metrics',
+          operation: 'metrics',
+          subject: 'leg',
+          importance,
+          request: {
+            method: 'GET',
+            path: `/api/v2/interactions/${pathSegment(leg.interactionId)}/telephony/media-metrics?${query.toString()}`,
+            answerTimeoutMs: readMs,
+            maxBodyBytes: MAX_BODY_BYTES.command,
+          },
+          success: mediaMetrics,
+          fits: (answer) => answer.monitorSessionId === leg.monitorSessionId,
+        },
+        signal,
+      );
     },
 
     async followEvents(listener, { signal } = {}) {

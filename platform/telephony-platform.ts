@@ -1,4 +1,11 @@
-import type { Interaction, InteractionPage, InteractionStatus, MonitorState } from '../domain/platform-wire.js';
+import type {
+  Interaction,
+  InteractionPage,
+  InteractionStatus,
+  MediaMetrics,
+  MediaServerGroup,
+  MonitorState,
+} from '../domain/platform-wire.js';
 import type { MonitorMode } from '../domain/session.js';
 import type { EventListener } from './event-stream.js';
 import type { Importance } from './importance.js';
@@ -18,7 +25,7 @@ export interface CallOptions {
 
 /** Commands matter as much as they do; of a read only its caller knows. */
 export interface ReadOptions extends CallOptions {
-  /** How much it matters when not all calls can be made at once. @default `confirm`, of lists `background` */
+  /** How much it matters when not all calls can be made at once. @default `confirm`, of lists and metrics `background` */
   readonly importance?: Importance;
 }
 
@@ -74,6 +81,12 @@ export interface TelephonyPlatform {
     },
     options?: ReadOptions,
   ): Promise<InteractionPage>;
+
+  /** The media server groups, and which of them carries the interaction. @throws PlatformError as {@link monitorState} does */
+  mediaServerGroups(interactionId: string, options?: ReadOptions): Promise<readonly MediaServerGroup[]>;
+
+  /** How well a leg is heard. @throws PlatformError `gone` (interaction or leg), `not-ready`, and the general ones. */
+  mediaMetrics(leg: Leg, options?: ReadOptions): Promise<MediaMetrics>;
 
   /**
    * Opens the event stream and listens until the connection ends, as it does now and then, and always with the token that

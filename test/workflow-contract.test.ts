@@ -21,6 +21,7 @@ import {
   CREATION_MEMO,
   DEFAULT_TASK_QUEUE,
   INTERACTION_ENDED_SIGNAL,
+  MEDIA_QUALITY_SIGNAL,
   MONITOR_STATUS_SIGNAL,
   MONITORING_SESSION,
   SEARCH_ATTRIBUTE_NAMES,
@@ -38,7 +39,7 @@ const names = (heading: string): string[] => tableRows(page, heading).map(([name
 
 test.each([
   ['field', Object.keys(startSessionInput.shape)],
-  ['signal', [...commandAction.options, INTERACTION_ENDED_SIGNAL, MONITOR_STATUS_SIGNAL]],
+  ['signal', [...commandAction.options, INTERACTION_ENDED_SIGNAL, MONITOR_STATUS_SIGNAL, MEDIA_QUALITY_SIGNAL]],
   ['payload', Object.keys(commandSignal.shape)],
   ['argument', Object.keys(awaitCommandInput.shape)],
   ['`session`', Object.keys(sessionSnapshot.shape)],

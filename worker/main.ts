@@ -25,6 +25,7 @@ import { installRuntimeLog } from './runtime-log.js';
 import { SdkMetrics } from './sdk-metrics.js';
 import { ensureSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createSessionWorker } from './session-worker.js';
+import type { MediaSettings } from './session-worker.js';
 import { keepStandingWorkflows } from './standing-workflows.js';
 
 async function main(): Promise<void> {
@@ -72,7 +73,9 @@ async function main(): Promise<void> {
       const hints = hintSinks(settings, namespace, log);
       // Before the workers: a connection that a worker uses can't be closed, and that would be all that is told.
       const sweep = { intervalMs: sweepIntervalSeconds * 1_000 };
-      const release = await keepStandingWorkflows({ client, workerId, taskQueue, sweep, followsEvents }, log);
+      const media = mediaSettings(settings);
+      const listens = followsEvents || media.pollMs > 0;
+      const release = await keepStandingWorkflows({ client, workerId, taskQueue, sweep, listens }, log);
       const share = (count: number): void => {
         workers = count;
         platform.shareWith(count);
@@ -97,6 +100,7 @@ async function main(): Promise<void> {
           metrics,
           workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
           followsEvents,
+          media,
           token: { workerId, keep: () => platform.keepToken() },
           onTrouble: (error) => log.warn({ err: error }, 'events.look-failed'),
         });
@@ -136,6 +140,19 @@ async function showMetrics(
       `The worker cannot show its metrics on ${host}:${port} (${describe(error)}): set WORKER_METRICS_PORT to a free port, to 0 for any, or to off.`,
     );
   }
+}
+
+function mediaSettings(settings: WorkerSettings): MediaSettings {
+  return {
+    pollMs: settings.mediaPollSeconds * 1_000,
+    limits: {
+      packetLoss: settings.mediaLossPercent / 100,
+      jitterMs: settings.mediaJitterMs,
+      badSamples: settings.mediaBadSamples,
+      goodSamples: settings.mediaGoodSamples,
+      changesPerMinute: settings.mediaChangesPerMinute,
+    },
+  };
 }
 
 /** Who hears of what happens to sessions: APIs, by Redis and by the supervisor. */

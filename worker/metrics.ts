@@ -2,7 +2,9 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { RoundResult } from '../activities/reconcile-activities.js';
 import type { SweptPages } from '../activities/sweep-activities.js';
 import type { SessionAnnouncement } from '../domain/announcements.js';
+import type { MediaWatch } from '../directory/media-watch.js';
 import type { CommandNews } from '../domain/command-outcomes.js';
+import { mediaQuality } from '../domain/media.js';
 import type { CallObserver, PlatformStatus } from '../platform/call-observer.js';
 import { IMPORTANCES } from '../platform/importance.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
@@ -28,6 +30,9 @@ export class WorkerMetrics {
   readonly #sessions = sessionMetrics(this.registry);
   readonly #cleaning = cleaningMetrics(this.registry);
   readonly #events = eventMetrics(this.registry);
+  readonly #media = mediaMetrics(this.registry);
+
+  #watch: Pick<MediaWatch, 'qualities'> | undefined;
 
   constructor() {
     // What has not been yet is not 0.
@@ -56,9 +61,17 @@ export class WorkerMetrics {
     setOrRemove(this.#status.tokenExpiry, secondsOf(token.expiresAt));
     setOrRemove(this.#status.tokenRefreshed, secondsOf(token.refreshedAt));
     this.#status.tokenFailures.set(token.failures);
+    for (const quality of [...mediaQuality.options, 'unknown'] as const) this.#media.legs.set({ quality }, 0);
+    for (const quality of this.#watch?.qualities ?? []) this.#media.legs.inc({ quality: quality ?? 'unknown' });
+  }
+
+  /** The legs that this worker follows, while it does. */
+  watchMedia(watch: Pick<MediaWatch, 'qualities'>): void {
+    this.#watch = watch;
   }
 
   announced({ type, endReason }: SessionAnnouncement): void {
+    if (type === 'session.media') this.#media.changes.inc();
     if (type === 'session.created') this.#sessions.started.inc();
     if (type === 'session.ended') this.#sessions.ended.inc({ reason: String(endReason) });
   }
@@ -267,6 +280,23 @@ function cleaningMetrics(registry: Registry) {
     roundSeconds: new Gauge({
       name: 'earshot_round_duration_seconds',
       help: 'How long the last round of comparison took that was done here',
+      registers,
+    }),
+  } as const;
+}
+
+function mediaMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    legs: new Gauge({
+      name: 'earshot_media_legs',
+      help: 'Legs whose media this worker follows, by how well they are heard (good, fair, poor, unknown)',
+      labelNames: ['quality'],
+      registers,
+    }),
+    changes: new Counter({
+      name: 'earshot_media_changes_total',
+      help: 'Changes of how well a leg is heard, or of its profile, that sessions here were told of',
       registers,
     }),
   } as const;

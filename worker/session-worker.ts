@@ -3,13 +3,19 @@ import type { InjectedSinks, NativeConnection, WorkerOptions } from '@temporalio
 import { Client } from '@temporalio/client';
 import { createActivities } from '../activities/activities.js';
 import { createEventActivities } from '../activities/follow-events.js';
+import type { MediaRoute } from '../activities/follow-events.js';
 import { createWatchActivities } from '../activities/holder-watch.js';
 import { createTokenActivities } from '../activities/keep-token.js';
+import { createMediaServerLookup } from '../activities/media-server-lookup.js';
+import { pollMedia } from '../activities/poll-media.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import type { SessionAnnouncement } from '../domain/announcements.js';
 import type { CommandNews } from '../domain/command-outcomes.js';
 import { EventRouter } from '../directory/event-router.js';
+import { legSessions, MediaWatch } from '../directory/media-watch.js';
 import { watchQueue } from '../domain/channel.js';
+import { homeIn } from '../domain/media-placement.js';
+import type { MediaLimits } from '../domain/media-trend.js';
 import { workerQueue } from '../domain/token-keeper.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import type { TokenReport } from '../platform/token-source.js';
@@ -17,6 +23,12 @@ import type { SessionSinks } from '../workflows/session-announcements.js';
 import type { WorkerMetrics } from './metrics.js';
 import { observed } from './observed-activities.js';
 import { builtBundle, bundleWorkflows } from './workflow-bundle.js';
+
+export interface MediaSettings {
+  readonly limits: MediaLimits;
+  /** Between two looks at a leg that the event stream does not tell of, ms; 0: none. */
+  readonly pollMs: number;
+}
 
 export interface SessionWorkerOptions {
   readonly connection: NativeConnection;
@@ -32,6 +44,8 @@ export interface SessionWorkerOptions {
   readonly token?: { readonly workerId: string; readonly keep: () => Promise<TokenReport> };
   /** Listens to the platform's event stream, if it is this worker's turn. @default false */
   readonly followsEvents?: boolean;
+  /** Follows how well legs are heard, likewise. @default it does not */
+  readonly media?: MediaSettings;
   /** Is told of what went wrong and is tried again. @default nobody */
   readonly onTrouble?: (error: unknown) => void;
   /** Is told what happens to sessions, as it happens, and in which run of their workflow. @default nobody */
@@ -66,6 +80,9 @@ const STICKY_FOR = '2s';
  */
 const FAILURES_OF_WORKFLOWS: NonNullable<WorkerOptions['workflowFailureErrorTypes']> = { '*': ['NondeterminismError'] };
 
+/** A leg that is suddenly heard worse may be so because its call has just been moved to another group, ms. */
+const FRESH_MS = 1_000;
+
 /** Few: each poll of a worker that is frozen, or cut off, swallows one attempt at taking over from it. */
 const WATCH_POLLS = 2;
 
@@ -92,8 +109,10 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
   const platform = metrics?.watchingStream(options.platform) ?? options.platform;
   const { announce = () => undefined, onTrouble = () => undefined, channelIdleMs, followsEvents = false } = options;
   const { token, activitySlots, onCommandNews = () => undefined } = options;
-  const activities = createActivities(platform, workflowSettings, channelIdleMs);
-  const router = new EventRouter(new Client({ connection, namespace }), onTrouble);
+  const client = new Client({ connection, namespace });
+  const mediaServers = createMediaServerLookup(platform);
+  const activities = createActivities(platform, workflowSettings, mediaServers, channelIdleMs);
+  const router = new EventRouter(client, onTrouble);
   const sinks: InjectedSinks<SessionSinks> = {
     sessions: {
       announce: {
@@ -111,6 +130,18 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
         },
       },
     },
+  };
+  const mediaRoute = ({ limits, pollMs }: MediaSettings): MediaRoute => {
+    const homeOf = async (interactionId: string) => homeIn((await mediaServers(interactionId, FRESH_MS)) ?? []);
+    const watch = new MediaWatch({ sessions: legSessions(client), limits, homeOf, onTrouble });
+    metrics?.watchMedia(watch);
+    return {
+      take: (sample) => watch.sample(sample),
+      leave: () => watch.clear(),
+      ...(pollMs === 0
+        ? {}
+        : { poll: (signal: AbortSignal) => pollMedia({ platform, client, watch, pollMs, signal, onTrouble }) }),
+    };
   };
   const main = await Worker.create({
     connection,
@@ -130,7 +161,10 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     taskQueue: watchQueue(taskQueue),
     activities: {
       ...createWatchActivities(),
-      ...createEventActivities(platform, followsEvents ? (event) => router.route(event) : undefined),
+      ...createEventActivities(platform, {
+        ...(followsEvents ? { calls: (event) => router.route(event) } : {}),
+        ...(options.media === undefined ? {} : { media: mediaRoute(options.media) }),
+      }),
     },
     maxHeartbeatThrottleInterval: HEARTBEAT_PACE_MS,
     maxConcurrentActivityTaskPolls: WATCH_POLLS,

@@ -19,8 +19,8 @@ export interface StandingWorkflowsOptions {
   readonly client: Client;
   readonly taskQueue: string;
   readonly sweep: SweepSettings;
-  /** Whether the platform's events are listened to. */
-  readonly followsEvents: boolean;
+  /** Whether the platform is listened to: its events, or how legs are heard. */
+  readonly listens: boolean;
   /** Of this worker, if a `tokenKeeper` looks after its token. */
   readonly workerId?: string;
 }
@@ -30,7 +30,7 @@ export interface StandingWorkflowsOptions {
  * worker; and the one that keeps its token. Any number of workers may do so at the same time.
  */
 export async function startStandingWorkflows(options: StandingWorkflowsOptions): Promise<void> {
-  const { client, taskQueue, sweep, followsEvents } = options;
+  const { client, taskQueue, sweep, listens } = options;
   const { workflow } = client;
   await startKeeper(options);
   await workflow.signalWithStart(INTERACTION_SWEEP, {
@@ -38,7 +38,7 @@ export async function startStandingWorkflows(options: StandingWorkflowsOptions):
     signal: SWEEP_SETTINGS,
     signalArgs: [sweep],
   });
-  if (followsEvents) {
+  if (listens) {
     await workflow.start(PLATFORM_EVENTS, eventsStart(taskQueue));
     return;
   }
@@ -51,12 +51,12 @@ export async function startStandingWorkflows(options: StandingWorkflowsOptions):
 
 /** Starts them, and again whenever they do not run any more, until what it returns is called. */
 export async function keepStandingWorkflows(options: StandingWorkflowsOptions, log: Logger): Promise<() => void> {
-  const { client, taskQueue, sweep, followsEvents } = options;
+  const { client, taskQueue, sweep, listens } = options;
   await startStandingWorkflows(options);
   const ensure = async (): Promise<void> => {
     try {
       await client.workflow.start(INTERACTION_SWEEP, sweepStart(taskQueue, sweep));
-      if (followsEvents) await client.workflow.start(PLATFORM_EVENTS, eventsStart(taskQueue));
+      if (listens) await client.workflow.start(PLATFORM_EVENTS, eventsStart(taskQueue));
       await startKeeper(options);
     } catch (error) {
       log.warn({ err: error }, 'standing-workflows.not-ensured');
@@ -94,6 +94,6 @@ function eventsStart(taskQueue: string) {
     taskQueue,
     args: [],
     workflowIdConflictPolicy: 'USE_EXISTING',
-    staticSummary: 'Listens to the platform’s event stream, for the whole deployment',
+    staticSummary: 'Listens to the platform, for the whole deployment: its events, and how legs are heard',
   } as const;
 }

@@ -1,6 +1,7 @@
 import { CancellationScope, isCancellation, sleep, workflowInfo } from '@temporalio/workflow';
 import type { StartSessionInput } from '../domain/commands.js';
 import type { LostStart } from '../domain/lost-start.js';
+import type { Placement } from '../domain/media-placement.js';
 import type { EndReason } from '../domain/session.js';
 import { startFailure } from './activity-failures.js';
 import { findLostLeg } from './find-lost-leg.js';
@@ -29,7 +30,13 @@ export interface StartListener {
 }
 
 export type MadeLeg =
-  | { readonly kind: 'made'; readonly monitorSessionId: string; readonly how: 'started' | 'adopted' }
+  | {
+      readonly kind: 'made';
+      readonly monitorSessionId: string;
+      readonly how: 'started' | 'adopted';
+      /** `undefined` of a leg that had to be looked for: nobody knows which of its starts it comes from. */
+      readonly placement: Placement | undefined;
+    }
   | { readonly kind: 'none'; readonly endReason: EndReason; readonly detail: string }
   /** There may be a leg, and nobody can tell which. */
   | { readonly kind: 'unknown'; readonly endReason: EndReason; readonly detail: string };
@@ -43,7 +50,7 @@ export type MadeLeg =
  * Cancelled before a worker took the start, it throws the cancellation; after that it returns what became of the leg.
  */
 export async function makeLeg(
-  { interactionId, mediaServerGroupId }: StartSessionInput,
+  { interactionId, mediaServerGroupId, mediaAffinity }: StartSessionInput,
   self: LostStart['self'],
   limitMs: number,
   { failed, inDoubt, again }: StartListener,
@@ -57,9 +64,10 @@ export async function makeLeg(
         interactionId,
         chainRunId: workflowInfo().firstExecutionRunId,
         ...(mediaServerGroupId === undefined ? {} : { mediaServerGroupId }),
+        ...(mediaAffinity === 'strict' ? { isStrict: true } : {}),
       });
       if (outcome.kind === 'refused') return { ...outcome, kind: 'none' };
-      return { kind: 'made', monitorSessionId: outcome.monitorSessionId, how: 'started' };
+      return { ...outcome, kind: 'made', how: 'started' };
     } catch (error) {
       if (isCancellation(error)) throw error;
       failed(error);
@@ -93,7 +101,7 @@ async function adopt(interactionId: string, self: LostStart['self'], sentByMs: n
   const lost = await findLostLeg(interactionId, self, sentByMs);
   switch (lost.kind) {
     case 'found':
-      return { kind: 'made', monitorSessionId: lost.monitorSessionId, how: 'adopted' };
+      return { kind: 'made', monitorSessionId: lost.monitorSessionId, how: 'adopted', placement: undefined };
     case 'none':
       return { kind: 'none', endReason: 'start-failed', detail: 'no answer to the start, and no leg was made' };
     case 'interaction-ended':

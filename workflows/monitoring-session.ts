@@ -12,6 +12,7 @@ import {
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { ZodError } from 'zod';
 import type { Observation } from '../activities/leg-activities.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import { announcementOf } from '../domain/announcements.js';
@@ -28,11 +29,20 @@ import type { ActivityFailureType, WorkflowFailureType } from '../domain/errors.
 import { describeFaults } from '../domain/input-faults.js';
 import { legNews, newsTo } from '../domain/leg-news.js';
 import type { LegNews } from '../domain/leg-news.js';
+import { mediaNews } from '../domain/media.js';
+import type { SessionMedia } from '../domain/media.js';
+import { affinityOf } from '../domain/media-placement.js';
+import type { Placement } from '../domain/media-placement.js';
 import { applySessionEvent, findCommand, isLive, newSessionRecord } from '../domain/session-record.js';
 import type { LegAtEnd, SessionEvent, SessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
 import type { EndReason } from '../domain/session.js';
-import { INTERACTION_ENDED_SIGNAL, MONITOR_STATUS_SIGNAL, SESSION_MEMO } from '../domain/workflow-contract.js';
+import {
+  INTERACTION_ENDED_SIGNAL,
+  MEDIA_QUALITY_SIGNAL,
+  MONITOR_STATUS_SIGNAL,
+  SESSION_MEMO,
+} from '../domain/workflow-contract.js';
 import type { CommandOutcome, SessionReport, StartProgress } from '../domain/workflow-contract.js';
 import { applicationFailure, atOnceOr, isActivityFailure, isAnswer, unansweredSince } from './activity-failures.js';
 import { confirmLeg } from './confirm-leg.js';
@@ -40,6 +50,7 @@ import { ExclusiveChannel } from './exclusive-channel.js';
 import type { Turn } from './exclusive-channel.js';
 import { endReasonOf } from './leg-modes.js';
 import { makeLeg } from './make-leg.js';
+import type { MadeLeg } from './make-leg.js';
 import { ModeChanges } from './mode-changes.js';
 import { announcements } from './session-announcements.js';
 import { quickly, readSettings, stopLegPatiently } from './session-activities.js';
@@ -97,6 +108,10 @@ class MonitoringSession {
   #start: StartProgress;
   /** What events told of legs before the session's own was confirmed; its own may be among them before it knows it. */
   readonly #told = new Map<string, LegNews>();
+  /** Where the leg was put, as far as its start has told. */
+  #placement: Placement | undefined;
+  /** The media that was published last. */
+  #mediaShown: SessionMedia | null;
   /** A `start` may have made a leg that nobody can tell. */
   #legUnknown = false;
 
@@ -107,6 +122,7 @@ class MonitoringSession {
     this.#record =
       carried?.record ?? newSessionRecord(input, { sessionId: workflowId, runId: firstExecutionRunId }, startedAt());
     this.#start = carried === undefined ? 'unresolved' : 'resolved';
+    this.#mediaShown = this.#record.session.media;
     this.#channel = new ExclusiveChannel(input.interactionId, carried?.turn);
     this.#modes = new ModeChanges(
       {
@@ -126,6 +142,7 @@ class MonitoringSession {
   async run(): Promise<SessionReport> {
     this.#publish();
     void CancellationScope.nonCancellable(() => this.#cutShort());
+    void CancellationScope.nonCancellable(() => this.#showMedia());
     const [created] = this.#record.history;
     if (this.#carried === undefined && created !== undefined) this.#announce(created);
     try {
@@ -159,6 +176,11 @@ class MonitoringSession {
         description: 'Something about the interaction’s legs has changed: look what.',
         handle: (payload) => this.#hear(payload),
       },
+      {
+        name: MEDIA_QUALITY_SIGNAL,
+        description: 'The leg is heard better or worse, or should be heard with another profile.',
+        handle: (payload) => this.#hearMedia(payload),
+      },
       ...this.#channel.signals,
     ]);
     setHandler(stateQuery, () => this.#report(), {
@@ -183,21 +205,38 @@ class MonitoringSession {
 
   #accept(action: CommandAction, payload: unknown): void {
     const command = commandSignal.safeParse(payload ?? {});
-    if (!command.success) {
-      // A signal has no answer and must not fail the session: the trail says what was wrong with it.
-      this.#apply({
-        type: 'signal.refused',
-        at: now(),
-        signal: action,
-        reason: describeFaults(command.error, 'payload').slice(0, REFUSAL_MAX_LENGTH),
-      });
-      return;
-    }
+    if (!command.success) return this.#refuse(action, command.error);
     const { commandId = uuid4() } = command.data;
     const repeated = findCommand(this.#record, commandId) !== undefined;
     const by = byWhom(command.data);
     this.#apply({ type: 'command.accepted', at: now(), commandId, action, ...by });
     if (action === 'stop' && !repeated) this.#end('stopped', { commandId, ...by });
+  }
+
+  /** A signal has no answer and must not fail the session: the trail says what was wrong with it. */
+  #refuse(signal: string, error: ZodError): void {
+    const reason = describeFaults(error, 'payload').slice(0, REFUSAL_MAX_LENGTH);
+    this.#apply({ type: 'signal.refused', at: now(), signal, reason });
+  }
+
+  /** Only of its own leg, and while it is heard; what has been told already changes nothing. */
+  #hearMedia(payload: unknown): void {
+    const news = mediaNews.safeParse(payload);
+    if (!news.success) return this.#refuse(MEDIA_QUALITY_SIGNAL, news.error);
+    const { media, monitorSessionId } = this.#record.session;
+    if (media === null || news.data.monitorSessionId !== monitorSessionId) return;
+    const { monitorSessionId: _, affinity = media.affinity, ...measured } = news.data;
+    this.#apply({ type: 'session.media', at: now(), affinity, ...measured });
+  }
+
+  /** Publishes what `#hearMedia` has heard: not there, for the reason that `#cutShort` has. */
+  async #showMedia(): Promise<void> {
+    for (;;) {
+      // Bounded by the session's own end.
+      await condition(() => this.#record.session.media !== this.#mediaShown || !this.#isLive());
+      if (!this.#isLive()) return;
+      this.#publish();
+    }
   }
 
   /** Of what an event tells, only `active` is believed, and only while the session waits for it. */
@@ -283,8 +322,8 @@ class MonitoringSession {
     this.#start = 'resolved';
     if (outcome.kind === 'made') {
       this.#answered();
-      const { monitorSessionId, how } = outcome;
-      this.#apply({ type: 'leg.made', at: now(), monitorSessionId, how });
+      this.#placement = outcome.placement;
+      this.#apply({ type: 'leg.made', at: now(), ...legMade(outcome) });
       this.#publish();
     } else {
       this.#legUnknown = outcome.kind === 'unknown';
@@ -310,8 +349,11 @@ class MonitoringSession {
     }
     this.#answered();
     if (seen.kind !== 'active') return this.#end(endReasonOf(seen));
-    const { mode, bargeStatus, mediaServerGroupId } = seen;
-    this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, mediaServerGroupId });
+    const { mode, bargeStatus } = seen;
+    // A platform that does not tell has taken the leg for the group that was asked for.
+    const mediaServerGroupId = seen.mediaServerGroupId ?? this.#placement?.mediaServerGroupId ?? null;
+    const affinity = affinityOf(this.#placement?.home ?? null, mediaServerGroupId);
+    this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, mediaServerGroupId, affinity });
     this.#publish();
     // By an event alone, which may be an old one.
     if (this.#told.has(this.#leg().monitorSessionId)) this.#modes.hint();
@@ -413,6 +455,7 @@ class MonitoringSession {
   }
 
   #publish(): void {
+    this.#mediaShown = this.#record.session.media;
     this.#mirror.show(this.#record, this.#start);
   }
 
@@ -425,6 +468,18 @@ class MonitoringSession {
     const { sessionId, interactionId, monitorSessionId } = this.#record.session;
     return { sessionId, interactionId, monitorSessionId };
   }
+}
+
+/** A leg and where it was put, for the audit trail. */
+function legMade({ monitorSessionId, how, placement }: Extract<MadeLeg, { kind: 'made' }>) {
+  const { mediaServerGroupId = null, home = null, fallback = null } = placement ?? {};
+  return {
+    monitorSessionId,
+    how,
+    ...(mediaServerGroupId === null ? {} : { mediaServerGroupId, affinity: affinityOf(home, mediaServerGroupId) }),
+    ...(fallback === null ? {} : { fallbackReason: fallback.reason }),
+    ...(fallback === null || fallback.wanted === null ? {} : { wantedGroupId: fallback.wanted }),
+  };
 }
 
 /** Who asked and why, for the audit trail. */

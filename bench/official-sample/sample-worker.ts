@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, Worker } from '@temporalio/worker';
 import { createActivities } from '../../activities/activities.js';
+import { createMediaServerLookup } from '../../activities/media-server-lookup.js';
 import { SHUTDOWN_GRACE_MS } from '../../worker/session-worker.js';
 import { WORKFLOW_SETTINGS } from '../workers.js';
 import { NAMESPACE } from '../world.js';
@@ -12,7 +13,7 @@ export const TASK_QUEUE = 'mutex';
 
 /** A worker with the same options as Earshot's, and the same activity for the platform. */
 export async function createSampleWorker({ connection, platforms }: World): Promise<Worker> {
-  const legs = createActivities(platforms.sample, WORKFLOW_SETTINGS);
+  const legs = createActivities(platforms.sample, WORKFLOW_SETTINGS, createMediaServerLookup(platforms.sample));
   return Worker.create({
     connection,
     namespace: NAMESPACE,

@@ -12,6 +12,8 @@ export function platformOf(parts: Partial<TelephonyPlatform>): TelephonyPlatform
     stopMonitor: none,
     monitorState: none,
     listInteractions: none,
+    mediaServerGroups: none,
+    mediaMetrics: none,
     followEvents: none,
     ...parts,
   };

@@ -87,7 +87,14 @@ export async function monitoringSession(input: StartSessionInput, carried?: Sess
     await condition(() => input.reason !== 'hold' || go || ending());
     if (!ending()) {
       apply({ type: 'leg.made', at: at(), monitorSessionId: 'ms-1', how: 'started' });
-      apply({ type: 'session.active', at: at(), mode: 'silent', bargeStatus: 'inactive', mediaServerGroupId: null });
+      apply({
+        type: 'session.active',
+        at: at(),
+        mode: 'silent',
+        bargeStatus: 'inactive',
+        mediaServerGroupId: null,
+        affinity: 'none',
+      });
       changeModes();
     }
   }

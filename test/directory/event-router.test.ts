@@ -3,8 +3,8 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { EventRouter } from '../../directory/event-router.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
-import { parsePlatformEvent } from '../../domain/platform-events.js';
-import type { PlatformEvent } from '../../domain/platform-events.js';
+import { parseCallEvent } from '../../domain/platform-events.js';
+import type { CallEvent } from '../../domain/platform-events.js';
 import { INTERACTION_ENDED_SIGNAL, MONITORING_SESSION } from '../../domain/workflow-contract.js';
 import { startTemporal } from '../support/temporal.js';
 import type { TestTemporal } from '../support/temporal.js';
@@ -58,8 +58,8 @@ async function session(interactionId: string): Promise<WorkflowHandle> {
   });
 }
 
-function ended(interactionId: string): PlatformEvent {
-  const event = parsePlatformEvent({
+function ended(interactionId: string): CallEvent {
+  const event = parseCallEvent({
     id: `evt-${interactionId}`,
     topic: 'interaction.telephony.ended',
     timestamp: new Date().toISOString(),

@@ -12,6 +12,7 @@ const ACTIVE: SessionEvent = {
   mode: 'silent',
   bargeStatus: 'inactive',
   mediaServerGroupId: null,
+  affinity: 'none',
 };
 const asked = (second: number, commandId: string, action: 'barge' | 'whisper' | 'stop'): SessionEvent => ({
   type: 'command.accepted',

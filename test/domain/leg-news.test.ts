@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { newsIn, NO_STORY, withEvent } from '../../domain/interaction-story.js';
 import { isUrgentTo, newsTo } from '../../domain/leg-news.js';
 import type { LegNews } from '../../domain/leg-news.js';
-import { parsePlatformEvent } from '../../domain/platform-events.js';
-import type { MonitorEvent, PlatformEvent } from '../../domain/platform-events.js';
+import { parseCallEvent } from '../../domain/platform-events.js';
+import type { MonitorEvent, CallEvent } from '../../domain/platform-events.js';
 import type { SessionSnapshot } from '../../domain/session.js';
 import { snapshot as session } from '../support/snapshot.js';
 
@@ -82,7 +82,7 @@ const anyMonitorEvent: fc.Arbitrary<MonitorEvent> = fc
       bargeStatus: mode === 'silent' ? 'inactive' : 'active',
     },
   }));
-const ended: PlatformEvent = {
+const ended: CallEvent = {
   topic: 'interaction.telephony.ended',
   id: 'e',
   timestamp: AT,
@@ -90,7 +90,7 @@ const ended: PlatformEvent = {
 };
 
 describe('what is known of a call', () => {
-  const told = (events: readonly PlatformEvent[]) => events.reduce(withEvent, NO_STORY);
+  const told = (events: readonly CallEvent[]) => events.reduce(withEvent, NO_STORY);
   /** One event a second and leg: of two at the same time either may be the last. */
   const distinct = fc.uniqueArray(anyMonitorEvent, {
     selector: ({ timestamp, data }) => `${timestamp} ${data.monitorSessionId}`,
@@ -141,11 +141,11 @@ describe('an event as it comes', () => {
 
   test('with more than is documented is taken without it', () => {
     const more = { ...monitor, version: 2, data: { ...monitor.data, colour: 'blue' } };
-    expect(parsePlatformEvent(more)).toEqual(monitor);
+    expect(parseCallEvent(more)).toEqual(monitor);
   });
 
   test('of a topic that means nothing here is none', () => {
-    expect(parsePlatformEvent({ topic: 'interaction.telephony.media-metrics' })).toBeUndefined();
+    expect(parseCallEvent({ topic: 'interaction.telephony.media-metrics' })).toBeUndefined();
   });
 
   test.each([
@@ -159,6 +159,6 @@ describe('an event as it comes', () => {
     { ...monitor, data: { ...monitor.data, monitorSessionId: '' } },
     { ...monitor, data: { ...monitor.data, interactionId: "x' OR 1=1" } },
   ])('that is not as documented is refused: %j', (content) => {
-    expect(() => parsePlatformEvent(content)).toThrow();
+    expect(() => parseCallEvent(content)).toThrow();
   });
 });

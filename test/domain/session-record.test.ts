@@ -33,6 +33,7 @@ const active: SessionEvent = {
   mode: 'silent',
   bargeStatus: 'inactive',
   mediaServerGroupId: null,
+  affinity: 'none',
 };
 const ending: SessionEvent = { type: 'session.ending', at, endReason: 'stopped' };
 const ended: SessionEvent = { type: 'session.ended', at, leg: 'gone' };

@@ -48,6 +48,12 @@ describe('readSettings', () => {
       sweepIntervalSeconds: 60,
       bargeWaitSeconds: 30,
       confirmTimeoutSeconds: 60,
+      mediaLossPercent: 3,
+      mediaJitterMs: 30,
+      mediaBadSamples: 3,
+      mediaGoodSamples: 12,
+      mediaChangesPerMinute: 4,
+      mediaPollSeconds: 10,
       logLevel: 'info',
     });
   });

@@ -97,7 +97,7 @@ test('what is no event is told of and passed over; other topics are passed over 
   await until('it is open', () => following.opened() === 1);
   stream.send('no JSON');
   stream.send({ topic: 'interaction.telephony.ended' });
-  stream.send({ topic: 'interaction.telephony.media-metrics', data: {} });
+  stream.send({ topic: 'interaction.telephony.recording', data: {} });
   for (const socket of stream.sockets) socket.send(Buffer.from([1, 2, 3]));
   stream.send(ended('a'));
   await until('the event has come', () => following.events.length === 1);

@@ -13,7 +13,7 @@ import type { SimulatorOptions } from '../../simulator/simulator-options.js';
 import type { monitoringSession } from '../../workflows/monitoring-session.js';
 import { WorkerMetrics } from '../../worker/metrics.js';
 import { createSessionWorker } from '../../worker/session-worker.js';
-import type { SessionWorker } from '../../worker/session-worker.js';
+import type { MediaSettings, SessionWorker } from '../../worker/session-worker.js';
 import { startStandingWorkflows } from '../../worker/standing-workflows.js';
 import type { TestTemporal } from './temporal.js';
 import { testBundle } from './workflow-bundle.js';
@@ -48,6 +48,8 @@ export interface SessionWorldOptions {
    * What cleans up behind sessions; one world of a server may have it. @default none
    */
   readonly cleaning?: { readonly intervalMs: number; readonly followsEvents: boolean };
+  /** Follows how well legs are heard; needs `cleaning`. @default it does not */
+  readonly media?: MediaSettings;
   /** Is told of each announcement. @default nobody */
   readonly announce?: (announcement: SessionAnnouncement, run: string) => void;
   /** Has a `tokenKeeper` look after the token of each worker that is started. @default false */
@@ -104,6 +106,7 @@ export async function createSessionWorld(
         options.announce?.(announcement, run);
       },
       followsEvents: cleaning?.followsEvents ?? false,
+      ...(options.media === undefined ? {} : { media: options.media }),
       metrics,
       workflowBundle,
       ...(workerId === undefined ? {} : { token: { workerId, keep: () => platform.keepToken() } }),
@@ -115,7 +118,7 @@ export async function createSessionWorld(
         client: temporal.client,
         taskQueue,
         sweep: { intervalMs },
-        followsEvents,
+        listens: followsEvents || options.media !== undefined,
         ...own,
       });
     }

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { z } from 'zod';
 import { createSessionWorld } from '../support/session-world.js';
 import type { SessionWorld } from '../support/session-world.js';
 import { asked, legsGone, memoOf, reached, reportOf, stopped } from '../support/sessions.js';
@@ -29,7 +30,6 @@ test.each([
   ['403', { status: 403, code: 'missing.license' }, 'forbidden'],
   ['404', { status: 404, code: 'interaction.not.found' }, 'start-failed'],
   ['410', { status: 410, code: 'interaction.ended' }, 'interaction-ended'],
-  ['409 group unavailable', { status: 409, code: 'media.server.group.unavailable' }, 'start-failed'],
   ['400', { status: 400, code: 'bad.request' }, 'start-failed'],
 ])('a start answered %s ends the session, told why, after one request', async (_, answer, endReason) => {
   const interactionId = world.interaction();
@@ -44,6 +44,25 @@ test.each([
   expect(report.history.find(({ type }) => type === 'session.ending')?.reason).toMatch(/^start: /);
   expect(asked(world, interactionId, 'start')).toBe(1);
   expect(asked(world, interactionId, 'stop')).toBe(0);
+});
+
+test('a start that no media server group takes ends the session, after each was asked once', async () => {
+  const interactionId = world.interaction();
+  world.simulator.controls.addFault({
+    match: { action: 'start', interactionId },
+    effect: { kind: 'status', status: 409, code: 'media.server.group.unavailable' },
+    times: 10,
+  });
+  const session = await world.start({ interactionId, supervisorId: 'anna' });
+  const report = await session.result();
+  expect(report.session).toMatchObject({ state: 'TERMINATED', endReason: 'start-failed', media: null });
+  const groups = world.simulator.ledger
+    .requests({ interactionId, action: 'start' })
+    .map(({ body }) => z.object({ mediaServerGroupId: z.string().optional() }).parse(body).mediaServerGroupId);
+  expect(groups.length).toBeGreaterThan(1);
+  expect(new Set(groups).size).toBe(groups.length);
+  expect(groups.at(-1)).toBeUndefined();
+  expect(report.history.find(({ type }) => type === 'session.ending')?.reason).toMatch(/^start: .*\(any\)$/);
 });
 
 test.each([
