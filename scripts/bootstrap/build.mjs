@@ -6,7 +6,10 @@ import { ROOT, runNode, say, withLock } from './project.mjs';
 /** What `tsconfig.build.json` compiles. */
 const FOLDERS = [
   'domain',
+  'bus',
+  'http',
   'directory',
+  'telemetry',
   'platform',
   'workflows',
   'activities',
