@@ -21,6 +21,8 @@ const LAYERS = {
   api: { folders: ['domain', 'bus', 'directory', 'http', 'telemetry'] },
   simulator: { folders: [] },
   scripts: { folders: ['domain'] },
+  // One file, which others take into their pages.
+  browser: { folders: [], packages: [] },
   // What somebody outside would write, and copy.
   examples: {
     folders: [],
@@ -54,7 +56,7 @@ function layerRules([layer, { folders, packages }]) {
     const allowed = packages.flatMap((name) => (name.includes('/') ? [name.split('/')[0], name] : [name]));
     patterns.push({
       group: ['**', ...['./**', '../**', ...allowed].map((name) => `!${name}`)],
-      message: `${layer}/ may import these packages only: ${packages.join(', ')}.`,
+      message: `${layer}/ may import these packages only: ${packages.join(', ') || 'none'}.`,
     });
   }
   return {

@@ -24,14 +24,16 @@ const IN_CI = process.env.CI === 'true';
 const bin = (path) => join(ROOT, 'node_modules', path);
 const OXFMT = [bin('oxfmt/bin/oxfmt'), '--check', '.'];
 const OXLINT = [bin('oxlint/bin/oxlint'), '-c', 'oxlint.config.mjs', '--deny-warnings'];
-const TSC = [bin('typescript/bin/tsc'), '-p', 'tsconfig.json'];
+const TSC = bin('typescript/bin/tsc');
+/** As `npm run typecheck`. */
+const TYPES = [['tsconfig.json'], ['browser', '--noEmit'], ['test/browser']];
 const JEST = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', bin('jest/bin/jest.js'), '--json'];
 
 const deadline = performance.now() + LIMIT_MS;
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const problems = [];
 
-const checks = [step('lint', () => node(OXLINT)), step('format', () => node(OXFMT)), step('types', () => node(TSC))];
+const checks = [step('lint', () => node(OXLINT)), step('format', () => node(OXFMT)), step('types', types)];
 await step('build', async () => {
   await withLock(() => build());
   // Bundling takes each suite some seconds of work.
@@ -71,6 +73,12 @@ async function step(name, work) {
   counts[ok ? 'passed' : 'failed'] += 1;
   if (!ok) problems.push(`FAILED ${name}: see above`);
   report(name, ok, started);
+}
+
+async function types() {
+  let ok = true;
+  for (const project of TYPES) ok = (await node([TSC, '-p', ...project])) && ok;
+  return ok;
 }
 
 function without(...paths) {

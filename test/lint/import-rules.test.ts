@@ -61,6 +61,12 @@ const REFUSED = [
     'examples/ must not import domain/',
   ],
   ['examples/qa-pipeline.ts', "import { pino } from 'pino';", 'examples/ may import these packages only'],
+  ['browser/media-profile.ts', "import { z } from 'zod';", 'browser/ may import these packages only: none'],
+  [
+    'browser/media-profile.ts',
+    "import type { Session } from '../domain/session.js';",
+    'browser/ must not import domain/',
+  ],
 ] as const;
 
 const ALLOWED = [
