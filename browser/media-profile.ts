@@ -72,8 +72,8 @@ const PLAYOUT_DELAY_MS = { min: 0, max: 4_000 };
 
 /** A transceiver's codec preferences cannot be read back. */
 const preferred = new WeakMap<RTCRtpTransceiver, string>();
-/** What of the profile was last put into a local description. */
-const described = new WeakMap<RTCPeerConnection, string>();
+/** What was last put into a local description, and which that was. */
+const described = new WeakMap<RTCPeerConnection, { readonly key: string; readonly origin: string }>();
 /** `setParameters` is a transaction: the next one reads what this one has left. */
 const turns = new WeakMap<RTCRtpSender, Promise<unknown>>();
 
@@ -101,8 +101,7 @@ export async function applyMediaProfile(connection: RTCPeerConnection, profile: 
     note('jitterBuffer', transceiver.mid, holdFor(transceiver.receiver, checked.playoutDelayMs));
   }
   await Promise.all(audio.map(async (one) => note('maxBitrate', one.mid, await limit(one, checked.codec.bitrateBps))));
-  const needsNegotiation = described.get(connection) !== keyOf(checked) && !isInForce(connection, checked);
-  return { changed: [...changed], needsNegotiation, problems };
+  return { changed: [...changed], needsNegotiation: !isTried(connection, checked), problems };
 }
 
 /**
@@ -127,7 +126,7 @@ export async function setLocalMediaDescription(
     await connection.setLocalDescription(own);
     problems.push({ part: 'description', mid: null, ...refused(error) });
   }
-  described.set(connection, keyOf(checked));
+  described.set(connection, { key: keyOf(checked), origin: originOf(connection) });
   // A sender has no encodings before its section is described, in some browsers.
   const after = await applyMediaProfile(connection, checked);
   return {
@@ -230,6 +229,19 @@ function limit({ sender, direction }: RTCRtpTransceiver, bitrateBps: number): Pr
   });
   turns.set(sender, turn);
   return turn;
+}
+
+/** Whether our latest description has been made for the profile, or says it all the same. */
+function isTried(connection: RTCPeerConnection, profile: MediaProfile): boolean {
+  const last = described.get(connection);
+  // One that was rolled back, or replaced by somebody else's, has been tried in vain.
+  if (last?.key === keyOf(profile) && last.origin === originOf(connection)) return true;
+  return isInForce(connection, profile);
+}
+
+/** A description keeps this line while it gets candidates, and every other one has another version in it (RFC 8829, 5.2.2). */
+function originOf({ localDescription }: RTCPeerConnection): string {
+  return /^o=.*/m.exec(localDescription?.sdp ?? '')?.[0] ?? '';
 }
 
 /** Whether our description in force is what the profile would make of it, as far as the offer that it answers allows. */

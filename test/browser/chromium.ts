@@ -5,7 +5,8 @@ import type { Browser } from 'playwright-core';
 /** Where distributions put it. */
 const PATHS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-const path = process.env['CHROMIUM_PATH'] ?? PATHS.find((one) => existsSync(one));
+const asked = process.env['CHROMIUM_PATH'];
+const path = asked === undefined || asked === '' ? PATHS.find((one) => existsSync(one)) : asked;
 
 export const HAS_CHROMIUM = path !== undefined;
 

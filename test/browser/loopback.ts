@@ -7,7 +7,15 @@ declare global {
     readonly media: typeof media;
     readonly Loopback: typeof Loopback;
     readonly profileOf: typeof profileOf;
-    readonly until: typeof until;
+    /** Of the page's `example.js`, which has no types. */
+    readonly followMedia: (options: {
+      readonly api: string;
+      readonly token: string;
+      readonly sessionId: string;
+      readonly connection: RTCPeerConnection;
+      readonly exchange: (offer: RTCSessionDescriptionInit) => Promise<RTCSessionDescriptionInit>;
+    }) => Promise<void>;
+    readonly told: (what: string) => Promise<void>;
     /** Puts the test's relay between these two; resolves with the ports that each of them has to send to instead. */
     readonly relayBetween: (ends: { readonly [side in Side]: Endpoint }) => Promise<{
       readonly [side in Side]: number;
@@ -133,7 +141,7 @@ class Loopback {
     return ((end.bytes - start.bytes) / (end.packets - start.packets)) * 8 * 50;
   }
 
-  /** The first half second of sound for which the desktop's jitter buffer is as wanted. */
+  /** The first quarter of a second of sound for which the desktop's jitter buffer is as wanted. */
   heldUntil(what: string, isWanted: (held: Held) => boolean): Promise<Held> {
     return until(what, () => this.#held(), isWanted);
   }
@@ -177,7 +185,7 @@ class Loopback {
       };
     };
     const start = await read();
-    const end = await until('24,000 samples', read, ({ samples }) => samples >= start.samples + 24_000);
+    const end = await until('12,000 samples', read, ({ samples }) => samples >= start.samples + 12_000);
     // These are sums of seconds over all samples.
     const meanMs = (sum: number): number => Math.round((sum * 1_000) / (end.samples - start.samples));
     return { delayMs: meanMs(end.delay - start.delay), targetMs: meanMs(end.target - start.target) };
@@ -256,4 +264,4 @@ async function statsOf(connection: RTCPeerConnection, type: string, id?: string)
   };
 }
 
-Object.assign(window, { media, Loopback, profileOf, until });
+Object.assign(window, { media, Loopback, profileOf });

@@ -1,7 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page, WebSocketRoute } from 'playwright-core';
 import { figure } from '../support/figures.js';
+import { until } from '../support/until.js';
 import { HAS_CHROMIUM, startChromium } from './chromium.js';
 import { LossyRelay } from './lossy-relay.js';
 import { startPageServer } from './page-server.js';
@@ -9,10 +10,13 @@ import type { PageServer } from './page-server.js';
 
 let server: PageServer;
 let browser: Browser | undefined;
+let context: BrowserContext | undefined;
 
 beforeAll(async () => {
   server = await startPageServer();
-  if (HAS_CHROMIUM) browser = await startChromium();
+  if (!HAS_CHROMIUM) return;
+  browser = await startChromium();
+  context = await browser.newContext();
 });
 
 afterAll(async () => {
@@ -22,8 +26,8 @@ afterAll(async () => {
 
 /** What `work` returns, done in a page of its own. */
 async function inPage<T>(work: (page: Page) => Promise<T>): Promise<T> {
-  if (browser === undefined) throw new Error('unreachable');
-  const page = await browser.newPage();
+  if (context === undefined) throw new Error('unreachable');
+  const page = await context.newPage();
   try {
     await page.goto(server.url);
     return await work(page);
@@ -298,3 +302,115 @@ withChromium(
     expect(video[0]?.length).toBeGreaterThan(0);
   },
 );
+
+withChromium(`an offer that came to nothing, or was replaced, is to be made again ${NEEDED}`, async () => {
+  const needed = await inPage((page) =>
+    page.evaluate(async () => {
+      const { Loopback, media, profileOf } = window;
+      const call = new Loopback();
+      const [wanted, other] = [profileOf({ nackEnabled: true }), profileOf({ bitrateBps: 12_000 })];
+      const needed: boolean[] = [];
+      const look = async () => void needed.push((await media.applyMediaProfile(call.desktop, wanted)).needsNegotiation);
+      await look();
+      await call.call(other);
+      await look();
+      await media.setLocalMediaDescription(call.desktop, wanted);
+      await look();
+      await call.desktop.setLocalDescription({ type: 'rollback' });
+      await look();
+      // The platform declines NACK; that is no reason to ask for ever.
+      await call.call(wanted);
+      await look();
+      const { type, sdp = '' } = await call.desktop.createOffer();
+      await call.desktop.setLocalDescription({ type, sdp: media.withMediaProfile(sdp, other) });
+      await call.platform.setRemoteDescription(call.desktop.localDescription ?? { type: 'offer' });
+      await call.answer();
+      await look();
+      await call.close();
+      return needed;
+    }),
+  );
+  expect(needed).toEqual([true, true, false, true, false, true]);
+});
+
+withChromium(`the example of docs/media-client.md follows a session to its end ${NEEDED}`, async () => {
+  const session = (state: string, media: object | null) => ({ sessionId: 'session~int-1~anna', state, media });
+  const change = (type: string, seq: number, of: object) => JSON.stringify({ type, epoch: 'e', seq, session: of });
+  const listening = {
+    codec: { name: 'opus', bitrateBps: 32_000 },
+    playoutDelayMs: 60,
+    nackEnabled: false,
+    quality: 'good',
+  };
+  const troubled = {
+    codec: { name: 'opus', bitrateBps: 12_000 },
+    playoutDelayMs: 150,
+    nackEnabled: true,
+    quality: 'poor',
+  };
+  const asked: string[] = [];
+  const { steps, offers } = await inPage(async (page) => {
+    let socket: WebSocketRoute | undefined;
+    await page.route('**/v1/**', async (route) => {
+      const { pathname } = new URL(route.request().url());
+      asked.push(`${route.request().method()} ${pathname} ${route.request().headers()['authorization'] ?? ''}`);
+      await route.fulfill({ json: pathname.endsWith('/tickets') ? { ticket: 'once' } : session('PENDING', null) });
+    });
+    await page.routeWebSocket('**/v1/events?*', (opened) => {
+      socket = opened;
+      asked.push(new URL(opened.url()).search);
+      opened.send(JSON.stringify({ type: 'snapshot', epoch: 'e', seq: 1, sessions: [session('SILENT', listening)] }));
+    });
+    // The connection breaks once; what comes then is told over the next.
+    await page.exposeFunction('told', async (what: string) => {
+      if (what === 'listening') await socket?.close();
+      await until(
+        'the next connection',
+        () => what !== 'listening' || asked.filter((one) => one.startsWith('?')).length > 1,
+      );
+      if (what === 'listening') socket?.send(change('session.media', 2, session('SILENT', troubled)));
+      else socket?.send(change('session.ended', 3, session('TERMINATED', troubled)));
+    });
+    await page.addScriptTag({
+      type: 'module',
+      content: "import { followMedia } from '/browser/example.js'; window.followMedia = followMedia;",
+    });
+    await page.waitForFunction(() => Reflect.has(window, 'followMedia'));
+    return page.evaluate(async () => {
+      const { Loopback, followMedia } = window;
+      const call = new Loopback();
+      const steps: unknown[] = [];
+      const offers: string[] = [];
+      await followMedia({
+        api: location.origin,
+        token: 'hers',
+        sessionId: 'session~int-1~anna',
+        connection: call.desktop,
+        exchange: async (offer) => {
+          const { sender, receiver } = call.line;
+          steps.push([receiver.jitterBufferTarget, sender.getParameters().encodings[0]?.maxBitrate]);
+          offers.push(offer.sdp ?? '');
+          await call.platform.setRemoteDescription(offer);
+          await call.platform.setLocalDescription();
+          await window.told(offers.length === 1 ? 'listening' : 'troubled');
+          return call.platform.localDescription ?? { type: 'answer' };
+        },
+      });
+      await call.close();
+      return { steps, offers };
+    });
+  });
+  expect(steps).toEqual([
+    [60, 32_000],
+    [150, 12_000],
+  ]);
+  expect(offers[0]).not.toContain('a=rtcp-fb:111 nack');
+  expect(offers[1]).toContain('a=rtcp-fb:111 nack');
+  expect(asked).toEqual([
+    'GET /v1/sessions/session~int-1~anna Bearer hers',
+    'POST /v1/events/tickets Bearer hers',
+    '?ticket=once&sessionId=session%7Eint-1%7Eanna',
+    'POST /v1/events/tickets Bearer hers',
+    '?ticket=once&sessionId=session%7Eint-1%7Eanna&after=e%3A1',
+  ]);
+});

@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { transform } from '@swc/core';
 
+/** The example of docs/media-client.md, which people copy. */
+const EXAMPLE = /```js\n(?<code>import [^]*?)```/;
+
 const ROOT = join(import.meta.dirname, '../..');
 
 /** A page on 127.0.0.1, with the module as the build makes it, and what the tests do with it there. */
@@ -32,7 +35,9 @@ export async function startPageServer(): Promise<PageServer> {
     jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
     module: { type: 'es6' },
   });
+  const guide = await readFile(join(ROOT, 'docs/media-client.md'), 'utf8');
   const scripts = new Map([
+    ['/browser/example.js', EXAMPLE.exec(guide)?.groups?.['code'] ?? ''],
     ['/browser/media-profile.js', built],
     ['/test/browser/loopback.js', code],
   ]);
