@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { MediaProfileError, withMediaProfile } from '../../browser/media-profile.js';
 import type { MediaProfile } from '../../browser/media-profile.js';
+import { LAST_STEP, mediaAffinity, newSessionMedia, profileOf } from '../../domain/media.js';
 
 const PROFILE: MediaProfile = { codec: { name: 'opus', bitrateBps: 20_000 }, playoutDelayMs: 60, nackEnabled: true };
 const WITHOUT_NACK: MediaProfile = { ...PROFILE, nackEnabled: false };
@@ -97,6 +98,16 @@ test.each([
   const attempt = (): string => withMediaProfile(lines(...AUDIO), profile);
   expect(attempt).toThrow(MediaProfileError);
   expect(attempt).toThrow(message);
+});
+
+test('every media that a session may show can be applied as it is', () => {
+  for (const affinity of mediaAffinity.options) {
+    const media = newSessionMedia({ mediaServerGroupId: null, affinity, fallback: null });
+    for (let step = 0; step <= LAST_STEP; step += 1) {
+      const shown: MediaProfile = { ...media, ...profileOf(affinity, step) };
+      expect(withMediaProfile(lines(...AUDIO), shown)).toContain(`maxaveragebitrate=${shown.codec.bitrateBps}`);
+    }
+  }
 });
 
 const profile: fc.Arbitrary<MediaProfile> = fc.record({
