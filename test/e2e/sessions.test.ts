@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import type { SessionResource } from '../../domain/session.js';
 import { EventClient } from '../support/event-client.js';
+import { figure } from '../support/figures.js';
 import { ProductClient } from '../support/product-client.js';
 import { Product, START_LIMIT_MS } from '../support/product.js';
 import { until } from '../support/until.js';
@@ -13,7 +15,16 @@ import { SteadyCaller } from './steady-caller.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'earshot-sessions-'));
 // Nobody waits here for anybody else; a slow machine must not look like a queue.
-const env = { SIMULATOR_CONTROL: 'on', BARGE_WAIT_SECONDS: '120', API_DRAIN_SECONDS: '2', WORKER_METRICS_PORT: '0' };
+const env = {
+  SIMULATOR_CONTROL: 'on',
+  BARGE_WAIT_SECONDS: '120',
+  API_DRAIN_SECONDS: '2',
+  WORKER_METRICS_PORT: '0',
+  // A network whose weather changes faster than any real one's.
+  SIMULATOR_MEDIA_METRICS_SECONDS: '0.2',
+  MEDIA_GOOD_SAMPLES: '8',
+  MEDIA_CHANGES_PER_MINUTE: '60',
+};
 let product: Product;
 let client: ProductClient;
 
@@ -89,6 +100,44 @@ test('20 starts at once for the same interaction and supervisor make one leg, by
   expect(requests.filter(({ action }) => action === 'start')).toHaveLength(1);
   expect(await client.command(sessionId, 'stop')).toBe('applied');
   await connection.close();
+});
+
+test('a leg that is heard worse falls back and comes back, as its supervisor’s client is told', async () => {
+  await using listening = new EventClient(product.address('API'), {}, { Authorization: `Bearer ${product.apiKey}` });
+  await listening.snapshot();
+  const { sessionId, monitorSessionId } = await client.create(await client.connected(), 'greta');
+  const told = () => listening.changes('session.media').filter((change) => change.sessionId === sessionId);
+  // What a client does with it: the simulator's network has that much less to carry.
+  const applied = async (): Promise<SessionResource['media']> => {
+    const { media = null } = told().at(-1)?.session ?? {};
+    if (media !== null) {
+      await client.control('set-leg-bitrate', { monitorSessionId, bitrateBps: media.codec.bitrateBps });
+    }
+    return media;
+  };
+  await until('it is heard well', async () => (await applied())?.quality === 'good');
+  const narrow = { packetLoss: 0.11, jitterMs: 25, roundTripMs: 90 };
+  await client.control('set-media-conditions', { monitorSessionId, conditions: narrow });
+  await until('it has fallen back', async () => (await applied())?.codec.bitrateBps === 12_000);
+  await client.control('set-media-conditions', { monitorSessionId, conditions: null });
+  await until('it has come back', async () => {
+    const media = await applied();
+    return media?.quality === 'good' && media.codec.bitrateBps === 32_000;
+  });
+  const trace = told().map(({ at, session: { media } }) => ({
+    at,
+    quality: media?.quality,
+    bitrateBps: media?.codec.bitrateBps,
+    packetLoss: media?.packetLoss,
+    jitterMs: media?.jitterMs,
+    playoutDelayMs: media?.playoutDelayMs,
+    nackEnabled: media?.nackEnabled,
+  }));
+  figure('degradation, fallback and recovery of a leg, as it was told', JSON.stringify(trace));
+  const rates = trace.map(({ bitrateBps }) => bitrateBps);
+  expect([rates.at(0), Math.min(...rates.map(Number)), rates.at(-1)]).toEqual([32_000, 12_000, 32_000]);
+  expect(trace.every(({ bitrateBps, nackEnabled }) => nackEnabled === (bitrateBps !== 32_000))).toBe(true);
+  expect(await client.command(sessionId, 'stop')).toBe('applied');
 });
 
 test('what happens is told at once to whoever listens, and again after the API was killed', async () => {
