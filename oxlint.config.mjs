@@ -31,7 +31,7 @@ const LAYERS = {
       ...['@temporalio/client', '@temporalio/envconfig', 'zod'],
     ],
   },
-  bench: { folders: ['domain', 'platform', 'workflows', 'activities', 'worker', 'simulator', 'scripts'] },
+  bench: { folders: ['domain', 'directory', 'platform', 'workflows', 'activities', 'worker', 'simulator', 'scripts'] },
 };
 const ROOMS = [...Object.keys(LAYERS), 'console', 'test'];
 
