@@ -23,9 +23,15 @@ export function changesBetween(
   }
   if (before.state === 'PENDING' && !['PENDING', 'TERMINATED'].includes(after.state)) found.push('session.active');
   else if (before.state !== after.state && after.state !== 'TERMINATED') found.push('session.mode');
+  if (isHeardOtherwise(before, after)) found.push('session.media');
   if (before.ending === null && after.ending !== null) found.push('session.ending');
   if (after.state === 'TERMINATED') found.push('session.ended');
   return found.length === 0 ? ['session.updated'] : found;
+}
+
+/** Not that a leg has got its place: that comes with its becoming active. */
+function isHeardOtherwise(before: SessionSnapshot, after: SessionSnapshot): boolean {
+  return before.media !== null && after.media !== null && before.media.sampledAt !== after.media.sampledAt;
 }
 
 function isModeOf({ state }: SessionSnapshot, mode: 'whisper' | 'barge'): boolean {

@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ChangeLog } from '../../api/change-log.js';
 import { changesBetween } from '../../api/session-changes.js';
+import { newSessionMedia } from '../../domain/media.js';
 import { newSessionRecord } from '../../domain/session-record.js';
 import type { SessionSnapshot } from '../../domain/session.js';
 
@@ -12,6 +13,9 @@ const { session } = newSessionRecord(
 );
 const WAITING = { mode: 'barge', position: 2, expiresAt: '2026-11-27T00:00:30.000Z' } as const;
 const SILENT: SessionSnapshot = { ...session, version: 3, state: 'SILENT' };
+const MEDIA = newSessionMedia({ mediaServerGroupId: 'a', affinity: 'primary', fallback: null });
+const HEARD: SessionSnapshot = { ...SILENT, media: MEDIA };
+const SAMPLED_AT = '2026-11-27T00:00:20.000Z';
 
 test('whoever comes back is told exactly what came since, or that it is not known any more', () => {
   fc.assert(
@@ -42,6 +46,8 @@ test.each([
   ['one that ended unseen', undefined, { ...session, state: 'TERMINATED' }, ['session.ended']],
   ['another under its id', { ...SILENT, runId: 'q' }, session, ['session.created']],
   ['its confirmation', session, SILENT, ['session.active']],
+  ['another quality', HEARD, { ...HEARD, version: 4, media: { ...MEDIA, sampledAt: SAMPLED_AT } }, ['session.media']],
+  ['where its leg is', SILENT, { ...HEARD, version: 4 }, ['session.updated']],
   ['another mode', SILENT, { ...SILENT, version: 4, state: 'WHISPER' }, ['session.mode']],
   ['a place in line', SILENT, { ...SILENT, version: 4, waiting: WAITING }, ['session.queued']],
   [
