@@ -26,7 +26,7 @@ import type {
 } from '../domain/channel.js';
 import { mutexWorkflowId } from '../domain/identifiers.js';
 import { VISIBILITY_LAG_MS } from '../domain/lost-start.js';
-import { isLiveLeg } from '../domain/platform-wire.js';
+import { isLiveLeg } from '../domain/leg-status.js';
 import { isExclusive } from '../domain/session.js';
 import { MONITOR_STATUS_SIGNAL } from '../domain/workflow-contract.js';
 import type { Leg, TelephonyPlatform } from '../platform/telephony-platform.js';

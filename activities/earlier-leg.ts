@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { sessionMemo } from '../directory/session-memo.js';
 import type { SessionMemo } from '../directory/session-memo.js';
-import { isLiveLeg } from '../domain/platform-wire.js';
+import { isLiveLeg } from '../domain/leg-status.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { answering } from './platform-failure.js';
 import type { PlatformFailureDetails } from './platform-failure.js';

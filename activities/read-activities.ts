@@ -1,6 +1,6 @@
 import { cancellationSignal } from '@temporalio/activity';
 import type { InteractionPage } from '../domain/platform-wire.js';
-import type { ListInteractionsInput } from '../domain/workflow-contract.js';
+import type { ListInteractionsInput } from '../domain/interaction-list.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { answering } from './platform-failure.js';
 

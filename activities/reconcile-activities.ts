@@ -8,7 +8,7 @@ import { sendAll, tidingsOfEnd } from '../directory/tell-workflows.js';
 import type { Message } from '../directory/tell-workflows.js';
 import { LOOK_AT_HOLDER } from '../domain/channel.js';
 import { mutexWorkflowId, parseSessionWorkflowId } from '../domain/identifiers.js';
-import { isLiveLegOf } from '../domain/platform-wire.js';
+import { isLiveLegOf } from '../domain/leg-status.js';
 import type { InteractionPage, MonitorState } from '../domain/platform-wire.js';
 import { judge } from '../domain/reconciliation.js';
 import type { UnknownLeg } from '../domain/reconciliation.js';

@@ -1,4 +1,4 @@
-import type { SessionEvent } from '../domain/session-record.js';
+import type { SessionEvent } from '../domain/audit-entry.js';
 import type { SessionSnapshot } from '../domain/session.js';
 import { sessionRunQuery } from './operations.js';
 import { contextOf } from './request-context.js';

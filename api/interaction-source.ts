@@ -3,8 +3,8 @@ import { ActivityExecutionFailedError, ActivityFailure, ApplicationFailure, Time
 import type { ActivityFailureType } from '../domain/errors.js';
 import { interactionPage } from '../domain/platform-wire.js';
 import type { InteractionPage } from '../domain/platform-wire.js';
-import { LIST_INTERACTIONS_ACTIVITY } from '../domain/workflow-contract.js';
-import type { ListInteractionsInput } from '../domain/workflow-contract.js';
+import { LIST_INTERACTIONS_ACTIVITY } from '../domain/interaction-list.js';
+import type { ListInteractionsInput } from '../domain/interaction-list.js';
 import { badCursor } from './cursor.js';
 import { Problem } from './problem.js';
 import type { Temporal } from './temporal-client.js';

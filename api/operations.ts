@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { commandRequest, commandResource, sessionRequest, startSessionInput } from '../domain/commands.js';
 import type { ProblemCode } from '../domain/errors.js';
 import { interactionStatus } from '../domain/platform-wire.js';
-import { auditEntry } from '../domain/session-record.js';
+import { auditEntry } from '../domain/audit-entry.js';
 import { sessionResource, sessionState } from '../domain/session.js';
 import { tokenHealth } from '../domain/token-keeper.js';
 import { problemBody } from './problem.js';

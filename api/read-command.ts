@@ -1,6 +1,6 @@
 import { isFinal } from '../domain/commands.js';
 import type { CommandResource } from '../domain/commands.js';
-import type { SessionReport } from '../domain/workflow-contract.js';
+import type { SessionReport } from '../domain/session-report.js';
 import { Problem } from './problem.js';
 import { contextOf } from './request-context.js';
 import { sessionRunQuery } from './operations.js';

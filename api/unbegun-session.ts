@@ -4,7 +4,7 @@ import { commandAction, commandSignal, startSessionInput } from '../domain/comma
 import { findCommand, newSessionRecord } from '../domain/session-record.js';
 import type { SessionRecord } from '../domain/session-record.js';
 import type { SessionSnapshot } from '../domain/session.js';
-import type { SessionReport } from '../domain/workflow-contract.js';
+import type { SessionReport } from '../domain/session-report.js';
 import type { Temporal } from './temporal-client.js';
 
 type HistoryEvent = NonNullable<Awaited<ReturnType<WorkflowHandle['fetchHistory']>>['events']>[number];

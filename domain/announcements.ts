@@ -1,4 +1,5 @@
-import type { SessionEvent, SessionRecord } from './session-record.js';
+import type { SessionEvent } from './audit-entry.js';
+import type { SessionRecord } from './session-record.js';
 
 /**
  * What is announced of a session as it happens. A hint, which may come early, twice or never: who needs the truth reads

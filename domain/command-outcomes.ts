@@ -1,6 +1,7 @@
 import { INITIAL_MODE_COMMAND_ID, isFinal, START_COMMAND_ID } from './commands.js';
 import type { CommandResource, FinalCommandStatus } from './commands.js';
-import type { SessionEvent, SessionRecord } from './session-record.js';
+import type { SessionEvent } from './audit-entry.js';
+import type { SessionRecord } from './session-record.js';
 
 /** A command that has got its outcome. A hint, like an announcement: it may come twice or never. */
 export interface CommandOutcomeNews {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { legStatus } from './platform-wire.js';
+import { legStatus } from './leg-status.js';
 import { bargeStatus, monitorMode, stateOfMode } from './session.js';
 import type { SessionSnapshot } from './session.js';
 

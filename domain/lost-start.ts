@@ -1,4 +1,4 @@
-import { isLiveLegOf } from './platform-wire.js';
+import { isLiveLegOf } from './leg-status.js';
 import type { LegState } from './platform-wire.js';
 import type { StartProgress } from './workflow-contract.js';
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { mediaMeasures } from './media.js';
-import { legStatus } from './platform-wire.js';
+import { legStatus } from './leg-status.js';
 import { bargeStatus, monitorMode } from './session.js';
 
 /**

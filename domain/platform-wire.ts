@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { legStatus } from './leg-status.js';
 import { mediaMeasures } from './media.js';
 import { bargeStatus, monitorMode } from './session.js';
 
@@ -26,9 +27,6 @@ export const modeAnswer = z.object({ monitorSessionId: platformId.optional(), mo
 /** `POST …/monitor` `stop` → `200`. */
 export const stopAnswer = z.object({ monitorSessionId: platformId.optional(), status: z.literal('terminated') });
 
-export const legStatus = z.enum(['pending', 'active', 'failed', 'terminated']);
-export type LegStatus = z.infer<typeof legStatus>;
-
 /**
  * One leg in `GET …/telephony/monitor`, by the fields that are needed. What another program's leg lacks must not keep us
  * from our own.
@@ -43,16 +41,6 @@ export const legState = z.object({
   clientId: z.string().nullish().transform(absentIsNull),
 });
 export type LegState = z.infer<typeof legState>;
-
-/** Whether a leg is there, heard or not yet. */
-export function isLiveLeg({ status }: LegState): boolean {
-  return status === 'pending' || status === 'active';
-}
-
-/** Whether it is there and this OAuth client has started it: the legs of others are none of our business. */
-export function isLiveLegOf(clientId: string, leg: LegState): boolean {
-  return leg.clientId === clientId && isLiveLeg(leg);
-}
 
 /** `GET …/telephony/monitor` → `200`. */
 export const monitorState = z.object({

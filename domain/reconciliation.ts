@@ -1,4 +1,4 @@
-import { isLiveLegOf } from './platform-wire.js';
+import { isLiveLegOf } from './leg-status.js';
 import type { LegState, MonitorState } from './platform-wire.js';
 import { START_EFFECT_WINDOW_MS, VISIBILITY_LAG_MS } from './lost-start.js';
 import type { NeighbouringSession } from './lost-start.js';

@@ -1,8 +1,5 @@
 import { z } from 'zod';
 import { commandResource } from './commands.js';
-import { interactionStatus } from './platform-wire.js';
-import { auditEntry } from './session-record.js';
-import { sessionSnapshot } from './session.js';
 
 /**
  * The names that any Temporal client, in any language, uses to start a session and talk to it. They are a public
@@ -58,29 +55,3 @@ export type Creation = z.infer<typeof creation>;
 
 /** Keyword search attributes, by the names they are registered under. */
 export const SEARCH_ATTRIBUTE_NAMES = ['InteractionId', 'SupervisorId', 'SessionState', 'MonitorSessionId'] as const;
-
-/** What the query `state` answers, and what a session that ended by itself returns. */
-export const sessionReport = z.object({
-  session: sessionSnapshot,
-  commands: z.array(commandResource),
-  /** The audit trail, oldest first. */
-  history: z.array(auditEntry),
-});
-export type SessionReport = z.infer<typeof sessionReport>;
-
-/** What the update `awaitCommand` answers. */
-export const commandOutcome = z.object({ command: commandResource, session: sessionSnapshot });
-export type CommandOutcome = z.infer<typeof commandOutcome>;
-
-/**
- * The activity that lists the platform's interactions for the API, which holds no platform credentials: run as a
- * standalone activity. Input {@link listInteractionsInput}, result `interactionPage`.
- */
-export const LIST_INTERACTIONS_ACTIVITY = 'listInteractions';
-export const listInteractionsInput = z.object({
-  status: interactionStatus,
-  /** 1–500 (`platform-api.md`). */
-  pageSize: z.int().min(1).max(500),
-  cursor: z.string().optional(),
-});
-export type ListInteractionsInput = z.infer<typeof listInteractionsInput>;

@@ -13,8 +13,10 @@ import {
 } from '../domain/commands.js';
 import { WORKFLOW_FAILURE_TYPES } from '../domain/errors.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
-import { auditEntry, COMMANDS_KEPT, COMMANDS_SHOWN } from '../domain/session-record.js';
+import { auditEntry } from '../domain/audit-entry.js';
+import { COMMANDS_KEPT, COMMANDS_SHOWN } from '../domain/session-record.js';
 import { endReason, monitorMode, sessionSnapshot, sessionState } from '../domain/session.js';
+import { sessionReport } from '../domain/session-report.js';
 import {
   AWAIT_COMMAND_UPDATE,
   COMMANDS_MEMO,
@@ -26,7 +28,6 @@ import {
   MONITORING_SESSION,
   SEARCH_ATTRIBUTE_NAMES,
   SESSION_MEMO,
-  sessionReport,
   START_MEMO,
   STATE_QUERY,
 } from '../domain/workflow-contract.js';

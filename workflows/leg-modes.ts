@@ -1,7 +1,8 @@
 import { isCancellation, sleep } from '@temporalio/workflow';
 import type { ModeOutcome, Observation } from '../activities/leg-activities.js';
 import type { ActivityFailureType, CommandReason } from '../domain/errors.js';
-import type { ModeChange, SessionEvent, SessionRecord } from '../domain/session-record.js';
+import type { SessionEvent } from '../domain/audit-entry.js';
+import type { ModeChange, SessionRecord } from '../domain/session-record.js';
 import { isExclusive, stateOfMode } from '../domain/session.js';
 import type { EndReason, MonitorMode } from '../domain/session.js';
 import { applicationFailure, atOnceOr, mayTakeEffect } from './activity-failures.js';

@@ -1,7 +1,7 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.js';
 import type { InteractionPage } from '../domain/platform-wire.js';
-import type { ListInteractionsInput } from '../domain/workflow-contract.js';
+import type { ListInteractionsInput } from '../domain/interaction-list.js';
 
 const activities = proxyActivities<Pick<Activities, 'listInteractions'>>({
   startToCloseTimeout: '10s',

@@ -34,7 +34,8 @@ import type { SessionMedia } from '../domain/media.js';
 import { affinityOf } from '../domain/media-placement.js';
 import type { Placement } from '../domain/media-placement.js';
 import { applySessionEvent, findCommand, isLive, newSessionRecord } from '../domain/session-record.js';
-import type { LegAtEnd, SessionEvent, SessionRecord } from '../domain/session-record.js';
+import type { LegAtEnd, SessionEvent } from '../domain/audit-entry.js';
+import type { SessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
 import type { EndReason } from '../domain/session.js';
 import {
@@ -43,7 +44,8 @@ import {
   MONITOR_STATUS_SIGNAL,
   SESSION_MEMO,
 } from '../domain/workflow-contract.js';
-import type { CommandOutcome, SessionReport, StartProgress } from '../domain/workflow-contract.js';
+import type { CommandOutcome, SessionReport } from '../domain/session-report.js';
+import type { StartProgress } from '../domain/workflow-contract.js';
 import { applicationFailure, atOnceOr, isActivityFailure, isAnswer, unansweredSince } from './activity-failures.js';
 import { confirmLeg } from './confirm-leg.js';
 import { ExclusiveChannel } from './exclusive-channel.js';

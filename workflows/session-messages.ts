@@ -1,7 +1,7 @@
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
 import type { AwaitCommandInput } from '../domain/commands.js';
 import { AWAIT_COMMAND_UPDATE, STATE_QUERY } from '../domain/workflow-contract.js';
-import type { CommandOutcome, SessionReport } from '../domain/workflow-contract.js';
+import type { CommandOutcome, SessionReport } from '../domain/session-report.js';
 
 export const stateQuery = defineQuery<SessionReport>(STATE_QUERY);
 export const awaitCommandUpdate = defineUpdate<CommandOutcome, [AwaitCommandInput]>(AWAIT_COMMAND_UPDATE);

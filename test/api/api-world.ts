@@ -5,7 +5,7 @@ import { bundleWorkflowCode, Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { z } from 'zod';
 import type { InteractionPage } from '../../domain/platform-wire.js';
-import type { ListInteractionsInput } from '../../domain/workflow-contract.js';
+import type { ListInteractionsInput } from '../../domain/interaction-list.js';
 import type { Credentials } from '../../api/authentication.js';
 import { drain, listen } from '../../api/http-server.js';
 import type { HintSource } from '../../bus/hints.js';

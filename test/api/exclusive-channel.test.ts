@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { commandResource } from '../../domain/commands.js';
 import type { CommandResource, StartSessionInput } from '../../domain/commands.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
-import type { SessionEvent } from '../../domain/session-record.js';
+import type { SessionEvent } from '../../domain/audit-entry.js';
 import { readCommand } from '../../api/read-command.js';
 import { SessionReader } from '../../api/session-reader.js';
 import { Temporal } from '../../api/temporal-client.js';

@@ -5,7 +5,7 @@ import { InteractionSource } from '../../api/interaction-source.js';
 import { Temporal } from '../../api/temporal-client.js';
 import type { Interaction } from '../../domain/platform-wire.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
-import type { ListInteractionsInput } from '../../domain/workflow-contract.js';
+import type { ListInteractionsInput } from '../../domain/interaction-list.js';
 import { startTemporal } from '../support/temporal.js';
 import type { TestTemporal } from '../support/temporal.js';
 import { until } from '../support/until.js';

@@ -25,9 +25,11 @@ import {
   newSessionRecord,
   nextModeChange,
 } from '../../domain/session-record.js';
-import type { SessionEvent, SessionRecord } from '../../domain/session-record.js';
+import type { SessionEvent } from '../../domain/audit-entry.js';
+import type { SessionRecord } from '../../domain/session-record.js';
 import { COMMANDS_MEMO, SESSION_MEMO } from '../../domain/workflow-contract.js';
-import type { CommandOutcome, ListInteractionsInput, SessionReport } from '../../domain/workflow-contract.js';
+import type { CommandOutcome, SessionReport } from '../../domain/session-report.js';
+import type { ListInteractionsInput } from '../../domain/interaction-list.js';
 
 /**
  * A session without platform, legs and activities, which keeps the contract of `domain/workflow-contract.ts` and does

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { commandNews } from '../../domain/command-outcomes.js';
 import type { CommandNews } from '../../domain/command-outcomes.js';
 import { applySessionEvent, newSessionRecord } from '../../domain/session-record.js';
-import type { SessionEvent } from '../../domain/session-record.js';
+import type { SessionEvent } from '../../domain/audit-entry.js';
 
 const at = (seconds: number): string => new Date(Date.UTC(2026, 10, 1, 0, 0, seconds)).toISOString();
 const MADE: SessionEvent = { type: 'leg.made', at: at(1), monitorSessionId: 'ms-1', how: 'started' };

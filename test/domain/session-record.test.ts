@@ -11,7 +11,8 @@ import {
   nextModeChange,
   weightOf,
 } from '../../domain/session-record.js';
-import type { SessionEvent, SessionRecord } from '../../domain/session-record.js';
+import type { SessionEvent } from '../../domain/audit-entry.js';
+import type { SessionRecord } from '../../domain/session-record.js';
 import { canTransition, endReason, monitorMode, sessionSnapshot, sessionState } from '../../domain/session.js';
 import type { MonitorMode } from '../../domain/session.js';
 

@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { mutexWorkflowId } from '../../domain/identifiers.js';
-import { sessionReport } from '../../domain/workflow-contract.js';
-import type { SessionReport } from '../../domain/workflow-contract.js';
+import { sessionReport } from '../../domain/session-report.js';
+import type { SessionReport } from '../../domain/session-report.js';
 import type { LegLife, RequestEntry, Violation } from '../../simulator/ledger.js';
 import type { SessionWorld } from '../support/session-world.js';
 import { chainsOf } from './chains.js';

@@ -8,8 +8,9 @@ import { sessionSnapshot } from '../../domain/session.js';
 import { channelReport } from '../../domain/channel.js';
 import type { ChannelReport } from '../../domain/channel.js';
 import { mutexWorkflowId } from '../../domain/identifiers.js';
-import { COMMANDS_MEMO, commandsMemo, SESSION_MEMO, sessionReport } from '../../domain/workflow-contract.js';
-import type { SessionReport } from '../../domain/workflow-contract.js';
+import { sessionReport } from '../../domain/session-report.js';
+import { COMMANDS_MEMO, commandsMemo, SESSION_MEMO } from '../../domain/workflow-contract.js';
+import type { SessionReport } from '../../domain/session-report.js';
 import type { SessionHandle, SessionWorld } from './session-world.js';
 import { until } from './until.js';
 
