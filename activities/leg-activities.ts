@@ -11,7 +11,7 @@ import { PlatformError } from '../platform/platform-error.js';
 import type { PlatformFault } from '../platform/platform-error.js';
 import { answering, platformFailure } from './platform-failure.js';
 import type { EarlierLeg } from './earlier-leg.js';
-import type { MediaServerLookup } from './media-server-lookup.js';
+import type { LookedUp, MediaServerLookup } from './media-server-lookup.js';
 
 /** What became of a `start` that the platform answered. */
 export type StartOutcome =
@@ -141,17 +141,14 @@ export function createLegActivities(
         const repeated = { ...workflowExecution, chainRunId, interactionId, mayStillSendMs: START_LIMIT_MS };
         const earlier = await earlierLeg(repeated, signal);
         if (earlier !== undefined) {
-          const home = homeIn((await mediaServers(interactionId)) ?? []);
+          const home = homeIn((await mediaServers(interactionId)).groups ?? []);
           const placement = { mediaServerGroupId: null, home, fallback: null };
           return { kind: 'started', monitorSessionId: earlier, placement };
         }
       }
-      const plan = planPlacement(await mediaServers(interactionId), asked);
-      if (plan === undefined) {
-        const detail =
-          'start: nobody could tell which media server group carries the interaction, and no other would do';
-        return { kind: 'refused', endReason: 'start-failed', detail };
-      }
+      const lookedUp = await mediaServers(interactionId);
+      const plan = planPlacement(lookedUp.groups, asked);
+      if (plan === undefined) return withoutPlan(lookedUp);
       for (const [index, group] of plan.candidates.entries()) {
         try {
           const { monitorSessionId } = await platform.startMonitor(
@@ -273,6 +270,26 @@ function findLeg(state: MonitorState, leg: Leg): LegState | undefined {
 function otherHolder({ bargeStatus, bargeMonitorSessionId }: MonitorState, leg: Leg): string | undefined {
   if (bargeStatus === 'inactive' || bargeMonitorSessionId === null) return undefined;
   return bargeMonitorSessionId === leg.monitorSessionId ? undefined : bargeMonitorSessionId;
+}
+
+/**
+ * No other group will do than the one that carries the interaction, and nobody could tell which that is: so no `start` was
+ * sent.
+ * @throws ApplicationFailure where it can be tried again
+ */
+function withoutPlan(lookedUp: LookedUp): StartOutcome {
+  if (lookedUp.groups !== undefined) {
+    const detail = 'start: the platform does not tell which media server group carries the interaction';
+    return { kind: 'refused', endReason: 'start-failed', detail };
+  }
+  const { fault, message = 'GET media server groups: no answer in time' } = lookedUp.failure ?? {};
+  const endReason = fault === undefined ? undefined : endReasonOfRefusal(fault);
+  if (endReason !== undefined) return { kind: 'refused', endReason, detail: `start: ${message}` };
+  throw platformFailure(
+    fault?.kind === 'throttled'
+      ? new PlatformError('start', fault)
+      : new PlatformError('start', { kind: 'unreachable', detail: message }),
+  );
 }
 
 /** Why a session ends whose `start` the platform refused for good; `undefined` where it is not a refusal. */

@@ -73,7 +73,7 @@ function hourOf(kind: 'near' | 'far' | 'near, on a network that is bad for 2 min
   const changes: number[] = [];
   for (let leg = 0; leg < HOURS; leg += 1) {
     const affinity = kind === 'far' ? 'none' : 'primary';
-    let trend = newTrend({ quality: null, step: 0, changedAtMs: null }, LIMITS);
+    let trend = newTrend({ quality: null, step: 0, tellsFromMs: 0 });
     let count = 0;
     const offsetS = draw.between(0, 600);
     for (let atS = 0; atS < 3_600; atS += SAMPLE_EVERY_S) {
@@ -118,7 +118,7 @@ async function compareAffinity(
   const watch = new MediaWatch({
     sessions: legSessions(client),
     limits: LIMITS,
-    homeOf: async (id) => homeIn((await createMediaServerLookup(platform)(id)) ?? []),
+    homeOf: async (id) => homeIn((await createMediaServerLookup(platform)(id)).groups ?? []),
     onTrouble: (error) => print(String(error)),
   });
   const sessions = await aFewAtATime([...Array(CALLS).keys()], async (index) => {
@@ -215,7 +215,7 @@ async function followMany(title: string, groupOf: (index: number) => string): Pr
     },
     { signal: over.signal },
   );
-  await until('every leg is followed', 100, () => (watch.heardWithin(60_000) === LEGS ? true : undefined));
+  await until('every leg is followed', 100, () => (watch.qualities.length === LEGS ? true : undefined));
   const [toldAtFirst, samplesAtFirst, cpu, startedAtMs] = [told, samples, process.cpuUsage(), performance.now()];
   await sleep(MEASURED_S * 1_000);
   const { user, system } = process.cpuUsage(cpu);

@@ -5,7 +5,6 @@ import { profileOf, stepOf } from '../domain/media.js';
 import type { MediaAffinity, MediaMeasures, MediaNews } from '../domain/media.js';
 import { newTrend, withSample } from '../domain/media-trend.js';
 import type { MediaChange, MediaLimits, MediaTrend } from '../domain/media-trend.js';
-import type { SessionSnapshot } from '../domain/session.js';
 import { MEDIA_QUALITY_SIGNAL } from '../domain/workflow-contract.js';
 import { sessionsOfLegs } from './running-sessions.js';
 import type { RunningSession } from './running-sessions.js';
@@ -36,6 +35,9 @@ const FORGOTTEN_AFTER_MS = 600_000;
  */
 const PLACED_AGAIN_AFTER_MS = 60_000;
 const BETWEEN_LOOKUPS_MS = 500;
+
+/** Who takes a leg over does not know when its session was told last, ms. */
+const A_MINUTE_MS = 60_000;
 
 /** A sample of a leg, whoever told it. */
 export interface LegSample extends MediaMeasures {
@@ -106,6 +108,8 @@ export class MediaWatch {
   #lookup: NodeJS.Timeout | undefined;
   #tidiedAtMs = Date.now();
   #placedAtMs = 0;
+  /** Counts the times that it was cleared: what was asked before is none of its business any more. */
+  #generation = 0;
 
   constructor(options: MediaWatchOptions) {
     this.#options = options;
@@ -114,6 +118,7 @@ export class MediaWatch {
   /** Takes a sample; what follows from it happens by and by. */
   sample(sample: LegSample): void {
     const now = Date.now();
+    if (now - this.#tidiedAtMs > FORGOTTEN_AFTER_MS) this.#tidy(now);
     const leg = this.#legs.get(sample.monitorSessionId);
     if (leg === undefined) return this.#meet(sample.monitorSessionId, now);
     leg.heardAtMs = now;
@@ -124,15 +129,17 @@ export class MediaWatch {
     if (change !== undefined) leg.untold = { ...change, measures: sample };
     if (leg.untold !== undefined) void this.#tell(leg);
     else if (this.#isDueForPlacing(leg, now)) void this.#placeAgain(leg, sample);
-    if (now - this.#tidiedAtMs > FORGOTTEN_AFTER_MS) this.#tidy(now);
   }
 
   /** Takes a session up by what lists show of it, unless its leg is known. */
   know({ sessionId, interactionId, session }: RunningSession): void {
-    if (session === undefined || session.monitorSessionId === null || session.media === null) return;
+    // One that waits for its leg hears nothing of it yet, and may be told otherwise where it is.
+    if (session === undefined || session.state === 'PENDING') return;
+    if (session.monitorSessionId === null || session.media === null) return;
     const { monitorSessionId } = session;
     if (this.#legs.has(monitorSessionId)) return;
-    const { mediaServerGroupId, affinity } = session.media;
+    const { mediaServerGroupId, affinity, quality, codec } = session.media;
+    const now = Date.now();
     this.#legs.set(monitorSessionId, {
       sessionId,
       interactionId,
@@ -140,24 +147,20 @@ export class MediaWatch {
       mediaServerGroupId,
       affinity,
       placedAtMs: 0,
-      trend: newTrend(shownBy(session.media), this.#options.limits),
+      trend: newTrend({
+        quality,
+        step: stepOf(codec.bitrateBps),
+        tellsFromMs: quality === null ? now : now + A_MINUTE_MS,
+      }),
       heardAtMs: 0,
-      knownAtMs: Date.now(),
+      knownAtMs: now,
       untold: undefined,
       isBeingTold: false,
     });
     this.#strangers.delete(monitorSessionId);
   }
 
-  /** Legs that were heard of within that time, ms. */
-  heardWithin(ms: number): number {
-    const since = Date.now() - ms;
-    let count = 0;
-    for (const { heardAtMs } of this.#legs.values()) if (heardAtMs >= since) count += 1;
-    return count;
-  }
-
-  /** Legs that were not, those that have waited longest first. */
+  /** Legs that were not heard of within that time, ms, those that have waited longest first. */
   silentFor(ms: number): WatchedLeg[] {
     const since = Date.now() - ms;
     return [...this.#legs.values()]
@@ -177,6 +180,7 @@ export class MediaWatch {
 
   /** Another process goes on with it. */
   clear(): void {
+    this.#generation += 1;
     clearTimeout(this.#lookup);
     this.#lookup = undefined;
     this.#legs.clear();
@@ -190,7 +194,7 @@ export class MediaWatch {
     leg.isBeingTold = true;
     try {
       for (let news = leg.untold; news !== undefined; news = leg.untold) {
-        // Whoever is near and hears well is where they were.
+        // A leg that is heard well by the call's own group is still there, or might as well be.
         const isSettled = leg.affinity === 'primary' && news.quality === 'good';
         const affinity = isSettled ? leg.affinity : await this.#affinityNow(leg);
         const payload = newsOf(leg, news, affinity);
@@ -222,8 +226,9 @@ export class MediaWatch {
 
   async #placeAgain(leg: WatchedLeg, measures: MediaMeasures): Promise<void> {
     this.#placedAtMs = Date.now();
-    const { quality, step } = leg.trend;
     const affinity = await this.#affinityNow(leg);
+    // As it is by now.
+    const { quality, step } = leg.trend;
     if (affinity === leg.affinity || quality === null || leg.untold !== undefined) return;
     leg.untold = { quality, step, measures };
     await this.#tell(leg);
@@ -243,18 +248,22 @@ export class MediaWatch {
 
   async #lookUp(): Promise<void> {
     const { sessions, onTrouble } = this.#options;
+    const generation = this.#generation;
     const wanted = [...this.#wanted];
     this.#wanted.clear();
     try {
       for (let start = 0; start < wanted.length; start += LEGS_AT_ONCE) {
         const some = wanted.slice(start, start + LEGS_AT_ONCE);
-        for (const session of await sessions.find(some)) this.know(session);
+        const found = await sessions.find(some);
+        if (generation !== this.#generation) return;
+        for (const session of found) this.know(session);
         for (const id of some) this.#wait(id);
       }
     } catch (error) {
       // The samples that follow ask again.
       onTrouble(error);
     }
+    if (generation !== this.#generation) return;
     this.#lookup = undefined;
     if (this.#wanted.size > 0) this.#lookup = setTimeout(() => void this.#lookUp(), LOOKUP_PAUSE_MS).unref();
   }
@@ -272,11 +281,6 @@ export class MediaWatch {
       if (now - Math.max(heardAtMs, knownAtMs) > FORGOTTEN_AFTER_MS) this.#legs.delete(id);
     }
   }
-}
-
-/** Where a leg stands by its session; the times of its last change count as its own. */
-function shownBy({ quality, codec, sampledAt }: NonNullable<SessionSnapshot['media']>) {
-  return { quality, step: stepOf(codec.bitrateBps), changedAtMs: sampledAt === null ? null : Date.parse(sampledAt) };
 }
 
 function newsOf(

@@ -27,11 +27,6 @@ export function heardSessions(client: Client): Promise<RunningSession[]> {
   return sessionsOf(client, runningSessionsHeard());
 }
 
-/** How many these are. */
-export async function countHeardSessions(client: Client): Promise<number> {
-  return (await client.workflow.count(runningSessionsHeard())).count;
-}
-
 /** The running sessions that have these legs, a hundred at most. Lags as lists do. */
 export function sessionsOfLegs(client: Client, monitorSessionIds: readonly string[]): Promise<RunningSession[]> {
   return sessionsOf(client, runningSessionsOfLegs(monitorSessionIds));

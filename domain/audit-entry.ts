@@ -45,7 +45,10 @@ export const auditEntry = z.discriminatedUnion('type', [
     mode: monitorMode,
     bargeStatus,
     mediaServerGroupId: z.string().nullable(),
-    affinity: mediaAffinity,
+    affinity: mediaAffinity.default('none'),
+    /** The platform took it for `wantedGroupId` and put it elsewhere. */
+    wantedGroupId: z.string().optional(),
+    fallbackReason: fallbackReason.optional(),
   }),
   z.object({ ...happening, type: z.literal('session.mode'), mode: monitorMode, bargeStatus }),
   z.object({ ...happening, type: z.literal('session.observed'), bargeStatus }),

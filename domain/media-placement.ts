@@ -78,6 +78,12 @@ export function placementOf(plan: PlacementPlan, index: number): Placement {
   };
 }
 
+/** That the platform put a leg elsewhere than it was asked to, and said that it would. */
+export function movedFrom({ mediaServerGroupId }: Placement, seen: string | null): MediaFallback | null {
+  if (seen === null || mediaServerGroupId === null || seen === mediaServerGroupId) return null;
+  return { wanted: mediaServerGroupId, reason: 'moved' };
+}
+
 /** How near a group is to where the interaction is carried. */
 export function affinityOf(home: MediaHome | null, mediaServerGroupId: string | null): MediaAffinity {
   if (home === null || mediaServerGroupId === null) return 'none';

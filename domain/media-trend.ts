@@ -27,13 +27,13 @@ export type MediaLimits = z.infer<typeof mediaLimits>;
 const WELL_WITHIN = 0.5;
 
 /**
- * A bit rate that had to be taken back again has to wait that many times longer, and at most so long in all: a network that is
- * too narrow would be tried for ever.
+ * What was better and then worse again has to wait twice as long for the next time, and at most so many times as long: a
+ * network that goes up and down would be tried, and told, for ever. What was better for that long has nothing to do with the
+ * last time.
  */
-const PATIENCE_GROWTH = 2;
 const MOST_PATIENCE = 8;
 
-/** Samples that come at most so late are late ones, ms; older ones are of a clock that was set. */
+/** Nothing older is believed, ms, unless nothing newer has come for as long: then the platform's clock was set. */
 const LATE_MS = 60_000;
 
 const MINUTE_MS = 60_000;
@@ -51,10 +51,15 @@ export interface MediaTrend {
   readonly better: Run;
   readonly beyond: number;
   readonly within: number;
-  /** How many times longer than `goodSamples` the bit rate has to wait for a step up. */
+  /** How many times longer than `goodSamples` it has to be better before that counts. */
   readonly patience: number;
-  /** Whether the last change of the bit rate was a step up. */
+  /** Whether the last change was for the better, and samples since. */
   readonly hasRisen: boolean;
+  readonly samplesSince: number;
+  /** Since when only samples come that are older than the last one, by our own clock, ms since the epoch; `null`: they do not. */
+  readonly staleSinceMs: number | null;
+  /** Nothing changes before, by our own clock, ms since the epoch. */
+  readonly tellsFromMs: number;
   /** When it changed within the last minute, ms since the epoch, by our own clock. */
   readonly changedAtMs: readonly number[];
 }
@@ -75,16 +80,12 @@ export interface MediaChange {
 
 /**
  * A leg that nobody has followed, or that somebody else has.
- * @param shown what its session shows; `changedAtMs`: when that last changed, so that who takes over changes it no sooner
+ * @param shown what its session shows; `tellsFromMs`: by our own clock, ms since the epoch, so that who takes over from
+ * another changes nothing too soon after it
  */
-export function newTrend(
-  shown: { readonly quality: MediaQuality | null; readonly step: number; readonly changedAtMs: number | null },
-  { changesPerMinute }: Pick<MediaLimits, 'changesPerMinute'>,
-): MediaTrend {
-  const { quality, step, changedAtMs } = shown;
+export function newTrend(shown: Pick<MediaTrend, 'quality' | 'step' | 'tellsFromMs'>): MediaTrend {
   return {
-    quality,
-    step,
+    ...shown,
     sampledAtMs: Number.NEGATIVE_INFINITY,
     worse: NO_RUN,
     better: NO_RUN,
@@ -92,7 +93,9 @@ export function newTrend(
     within: 0,
     patience: 1,
     hasRisen: false,
-    changedAtMs: changedAtMs === null ? [] : Array.from({ length: changesPerMinute }, () => changedAtMs),
+    samplesSince: 0,
+    staleSinceMs: null,
+    changedAtMs: [],
   };
 }
 
@@ -108,7 +111,11 @@ export function withSample(
 ): { readonly trend: MediaTrend; readonly change?: MediaChange } {
   const sampledAtMs = Date.parse(measures.sampledAt);
   const agoMs = trend.sampledAtMs - sampledAtMs;
-  if (agoMs >= 0 && agoMs <= LATE_MS) return { trend };
+  if (agoMs >= 0) {
+    const staleSinceMs = trend.staleSinceMs ?? nowMs;
+    const isOfAnotherClock = agoMs > LATE_MS && nowMs - staleSinceMs >= LATE_MS;
+    if (!isOfAnotherClock) return { trend: { ...trend, staleSinceMs } };
+  }
 
   const { packetLoss, jitterMs } = measures;
   const isBeyond = packetLoss > limits.packetLoss || jitterMs > limits.jitterMs;
@@ -118,6 +125,8 @@ export function withSample(
   const heard: MediaTrend = {
     ...trend,
     sampledAtMs,
+    staleSinceMs: null,
+    samplesSince: trend.samplesSince + 1,
     worse: compared > 0 ? longer(trend.worse, quality, milder) : NO_RUN,
     better: compared < 0 ? longer(trend.better, quality, severer) : NO_RUN,
     beyond: isBeyond ? trend.beyond + 1 : 0,
@@ -125,8 +134,9 @@ export function withSample(
     changedAtMs: trend.changedAtMs.filter((atMs) => Math.abs(nowMs - atMs) < MINUTE_MS),
   };
   const change = changeOf(heard, quality, limits);
-  if (change === undefined || heard.changedAtMs.length >= limits.changesPerMinute) return { trend: heard };
-  return { trend: changed(heard, change, nowMs), change };
+  const mayChange = nowMs >= trend.tellsFromMs && heard.changedAtMs.length < limits.changesPerMinute;
+  if (change === undefined || !mayChange) return { trend: heard };
+  return { trend: changed(heard, change, limits, nowMs), change };
 }
 
 function longer({ samples, nearest }: Run, quality: MediaQuality, choose: typeof milder): Run {
@@ -143,26 +153,37 @@ function severer(one: MediaQuality, other: MediaQuality): MediaQuality {
 
 /** What the leg is due for; the first sample already says how well it is heard. */
 function changeOf(trend: MediaTrend, sampled: MediaQuality, limits: MediaLimits): MediaChange | undefined {
-  const { quality, worse, better, step, patience } = trend;
+  const { quality, worse, better, step } = trend;
+  const goodSamples = limits.goodSamples * trend.patience;
   let next = quality ?? sampled;
   if (worse.samples >= limits.badSamples) next = worse.nearest ?? next;
-  if (better.samples >= limits.goodSamples) next = better.nearest ?? next;
+  if (better.samples >= goodSamples) next = better.nearest ?? next;
   let nextStep = step;
   if (trend.beyond >= limits.badSamples) nextStep = Math.min(step + 1, LAST_STEP);
-  if (trend.within >= limits.goodSamples * patience) nextStep = Math.max(step - 1, 0);
+  if (trend.within >= goodSamples) nextStep = Math.max(step - 1, 0);
   return next === quality && nextStep === step ? undefined : { quality: next, step: nextStep };
 }
 
-function changed(trend: MediaTrend, { quality, step }: MediaChange, nowMs: number): MediaTrend {
-  const { hasRisen, patience } = trend;
-  const base = { ...trend, quality, step, changedAtMs: [...trend.changedAtMs, nowMs], worse: NO_RUN, better: NO_RUN };
-  if (step === trend.step) return base;
-  const fell = step > trend.step;
+function changed(trend: MediaTrend, { quality, step }: MediaChange, limits: MediaLimits, nowMs: number): MediaTrend {
+  const compared = trend.quality === null ? 0 : compareQuality(quality, trend.quality);
+  const isWorse = step > trend.step || compared > 0;
+  const isBetter = !isWorse && (step < trend.step || compared < 0);
   return {
-    ...base,
-    beyond: 0,
-    within: 0,
-    hasRisen: !fell,
-    patience: fell && hasRisen ? Math.min(patience * PATIENCE_GROWTH, MOST_PATIENCE) : patience,
+    ...trend,
+    quality,
+    step,
+    worse: NO_RUN,
+    better: NO_RUN,
+    beyond: step === trend.step ? trend.beyond : 0,
+    within: step === trend.step ? trend.within : 0,
+    patience: isWorse ? patienceAfterFall(trend, limits) : trend.patience,
+    hasRisen: isBetter || (trend.hasRisen && !isWorse),
+    samplesSince: 0,
+    changedAtMs: [...trend.changedAtMs, nowMs],
   };
+}
+
+function patienceAfterFall({ hasRisen, samplesSince, patience }: MediaTrend, { goodSamples }: MediaLimits): number {
+  if (!hasRisen) return patience;
+  return samplesSince > goodSamples * MOST_PATIENCE ? 1 : Math.min(patience * 2, MOST_PATIENCE);
 }

@@ -18,9 +18,10 @@ export type MediaAffinity = z.infer<typeof mediaAffinity>;
 
 /**
  * Why a leg is not where it was wanted: that group is `draining` or `down`; the platform refused it as `unavailable` (unknown,
- * draining or full); it is `unknown` which one carries the interaction; or that could not be looked up in time.
+ * draining or full), or took it and put the leg elsewhere (`moved`); it is `unknown` which one carries the interaction; or that
+ * could not be looked up in time.
  */
-export const fallbackReason = z.enum(['draining', 'down', 'unavailable', 'unknown', 'lookup-failed']);
+export const fallbackReason = z.enum(['draining', 'down', 'unavailable', 'moved', 'unknown', 'lookup-failed']);
 export type FallbackReason = z.infer<typeof fallbackReason>;
 
 /** That a leg is not in the group that was wanted: the caller's, or the one that carries the interaction. */
@@ -52,22 +53,28 @@ const measures = {
   jitterMs: z.number().nonnegative(),
   roundTripMs: z.number().nonnegative(),
   /** By the platform's clock. */
-  sampledAt: z.iso.datetime({ offset: true }),
+  sampledAt: z.iso.datetime({ offset: true }).max(40),
 };
 export const mediaMeasures = z.object(measures);
 export type MediaMeasures = z.infer<typeof mediaMeasures>;
 
-/** `media` of a session. What was measured is of the last change, and `null` before the first one. */
-export const sessionMedia = mediaProfile.extend({
+/**
+ * `media` of a session. What was measured is of the last change, and `null` before the first one. Sessions of before there was
+ * more than the group show what is known of them: nothing.
+ */
+export const sessionMedia = z.object({
+  codec: mediaProfile.shape.codec.default(() => profileOf('none', 0).codec),
+  playoutDelayMs: mediaProfile.shape.playoutDelayMs.default(() => profileOf('none', 0).playoutDelayMs),
+  nackEnabled: mediaProfile.shape.nackEnabled.default(true),
   /** The group that carries the leg; `null` where the platform does not tell. */
   mediaServerGroupId: z.string().nullable(),
-  affinity: mediaAffinity,
-  fallback: mediaFallback.nullable(),
-  packetLoss: measures.packetLoss.nullable(),
-  jitterMs: measures.jitterMs.nullable(),
-  roundTripMs: measures.roundTripMs.nullable(),
-  sampledAt: measures.sampledAt.nullable(),
-  quality: mediaQuality.nullable(),
+  affinity: mediaAffinity.default('none'),
+  fallback: mediaFallback.nullable().default(null),
+  packetLoss: measures.packetLoss.nullable().default(null),
+  jitterMs: measures.jitterMs.nullable().default(null),
+  roundTripMs: measures.roundTripMs.nullable().default(null),
+  sampledAt: measures.sampledAt.nullable().default(null),
+  quality: mediaQuality.nullable().default(null),
 });
 export type SessionMedia = z.infer<typeof sessionMedia>;
 

@@ -3,7 +3,7 @@ import { INITIAL_MODE_COMMAND_ID, isFinal, START_COMMAND_ID } from './commands.j
 import type { CommandAction, CommandResource, FinalCommandStatus, StartSessionInput } from './commands.js';
 import type { CommandReason } from './errors.js';
 import { newSessionMedia, profileOf, stepOf } from './media.js';
-import type { SessionMedia } from './media.js';
+import type { MediaFallback, SessionMedia } from './media.js';
 import { canTransition, stateOfMode } from './session.js';
 import type { EndReason, MonitorMode, SessionSnapshot } from './session.js';
 
@@ -109,7 +109,7 @@ function applied(record: SessionRecord, event: SessionEvent): SessionRecord {
           media: newSessionMedia({
             mediaServerGroupId: event.mediaServerGroupId,
             affinity: event.affinity,
-            fallback: record.session.media?.fallback ?? null,
+            fallback: fallbackIn(event) ?? record.session.media?.fallback ?? null,
           }),
         }),
         (command) => (command.action === 'start' ? { status: 'applied' } : undefined),
@@ -246,9 +246,13 @@ export function isLive(session: SessionSnapshot): boolean {
 }
 
 function mediaAtFirst(event: Extract<SessionEvent, { type: 'leg.made' }>): SessionMedia {
-  const { mediaServerGroupId = null, affinity = 'none', wantedGroupId = null, fallbackReason: reason } = event;
-  const fallback = reason === undefined ? null : { wanted: wantedGroupId, reason };
-  return newSessionMedia({ mediaServerGroupId, affinity, fallback });
+  const { mediaServerGroupId = null, affinity = 'none' } = event;
+  return newSessionMedia({ mediaServerGroupId, affinity, fallback: fallbackIn(event) ?? null });
+}
+
+function fallbackIn(event: Extract<SessionEvent, { type: 'leg.made' | 'session.active' }>): MediaFallback | undefined {
+  const { wantedGroupId, fallbackReason: reason } = event;
+  return reason === undefined ? undefined : { wanted: wantedGroupId ?? null, reason };
 }
 
 function mediaAfter(media: SessionMedia, event: Extract<SessionEvent, { type: 'session.media' }>): SessionMedia {
@@ -263,10 +267,19 @@ function changed(record: SessionRecord, event: SessionEvent, change: Partial<Ses
 }
 
 function logged(record: SessionRecord, event: SessionEvent): SessionRecord {
-  const history = [...record.history, event];
+  const history = event.type === 'session.media' ? withMedia(record.history, event) : [...record.history, event];
   let bytes = history.reduce((sum, entry) => sum + weightOf(entry), 0);
   while (bytes > HISTORY_KEPT_BYTES) bytes -= weightOf(history.shift() ?? event);
   return { ...record, history };
+}
+
+/** Who spoke and why is told for longer than how it sounded: of that the newest are kept, in a trail of their own length. */
+const MEDIA_CHANGES_KEPT = 200;
+
+function withMedia(history: readonly SessionEvent[], event: SessionEvent): SessionEvent[] {
+  const isMedia = ({ type }: SessionEvent): boolean => type === 'session.media';
+  const oldest = history.filter(isMedia).length < MEDIA_CHANGES_KEPT ? -1 : history.findIndex(isMedia);
+  return [...(oldest === -1 ? history : history.toSpliced(oldest, 1)), event];
 }
 
 /** At least as many bytes as an entry takes as JSON: three a character of free text, and room for all the rest. */

@@ -216,7 +216,7 @@ const settingsSchema = z.object({
     0,
     3600,
     10,
-    'Seconds between two looks at how a leg is heard that the event stream does not tell of (0: none)',
+    'Seconds between two looks at how a leg is heard that the event stream does not tell of, ten legs a second at most (0: none)',
   ),
   logLevel: oneOf(
     ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],

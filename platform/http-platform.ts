@@ -231,6 +231,7 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
         {
           name: 'GET media server groups',
           operation: 'groups',
+          isOptional: true,
           subject: 'interaction',
           importance,
           request: {
@@ -253,6 +254,7 @@ export function createHttpPlatform(options: HttpPlatformOptions): HttpPlatform {
         {
           name: 'GET media metrics',
           operation: 'metrics',
+          isOptional: true,
           subject: 'leg',
           importance,
           request: {

@@ -25,6 +25,8 @@ export interface Call<Schema extends z.ZodType> {
   readonly operation: PlatformOperation;
   readonly subject: CallSubject;
   readonly importance: Importance;
+  /** Nothing depends on it: a refusal for too many calls of its kind must not hold up the others. @default false */
+  readonly isOptional?: boolean;
   readonly request: Omit<HttpRequest, 'headers' | 'signal'>;
   readonly success: Schema;
   /** What must hold of a well-formed success, so that nobody acts upon another call's answer. */
@@ -176,7 +178,9 @@ export class PlatformCalls {
       // A page of maintenance with `200` makes no sense either.
       isAble: content?.success ?? (status < 500 && status !== 408),
       rateLimit: rateLimitIn(headers, Date.now()),
-      ...(status === 429 ? { throttled: { retryAfterMs: retryAfterMs(headers, Date.now()) } } : {}),
+      ...(status === 429 && call.isOptional !== true
+        ? { throttled: { retryAfterMs: retryAfterMs(headers, Date.now()) } }
+        : {}),
     });
     if (status !== 401) this.#tokens.accepted(token);
     // Ids and codes end in histories, logs and answers, where our token must not be (`design.md`, invariant 7).

@@ -18,6 +18,8 @@ export const platformHabitsSchema = z.strictObject({
   endedStateAnswer: z.union([z.literal(200), z.literal(404), z.literal(410)]).default(410),
   /** `true`: `endedAfter` is ignored and all listed ended interactions are paged through. */
   ignoresEndedAfter: z.boolean().default(false),
+  /** `true`: a leg lands elsewhere than in the group that its start names, which is accepted all the same (seed, Edge Case 1). */
+  movesLegs: z.boolean().default(false),
 });
 export type PlatformHabits = z.output<typeof platformHabitsSchema>;
 

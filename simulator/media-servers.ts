@@ -52,6 +52,9 @@ export class MediaServers {
   /** By leg: what was set, in place of what its distance makes of it. */
   readonly #conditions = new Map<string, MediaConditions>();
 
+  /** Whether a leg lands in another region than it was asked to. */
+  movesLegs = false;
+
   constructor(options: MediaServersOptions) {
     this.#options = options;
     this.reset();
@@ -85,7 +88,8 @@ export class MediaServers {
   allocate(interaction: Interaction, requestedGroupId: string | undefined): MediaServerGroup | null {
     if (requestedGroupId !== undefined) {
       const requested = this.#groups.get(requestedGroupId);
-      return requested !== undefined && this.#takesLegs(requested) ? requested : null;
+      if (requested === undefined || !this.#takesLegs(requested)) return null;
+      return (this.movesLegs ? this.#farFrom(requested) : undefined) ?? requested;
     }
     const candidates = this.all().filter((group) => this.#takesLegs(group));
     const own = candidates.find((group) => group.id === interaction.primaryGroupId);
@@ -114,6 +118,10 @@ export class MediaServers {
       roundTripMs: draw(range.roundTripMs, 1),
       sampledAt: isoTime(this.#options.clock.nowMs()),
     };
+  }
+
+  #farFrom({ region }: MediaServerGroup): MediaServerGroup | undefined {
+    return this.all().find((group) => group.region !== region && this.#takesLegs(group));
   }
 
   #takesLegs(group: MediaServerGroup): boolean {

@@ -35,7 +35,7 @@ export const simulatorSettingsSchema = z.strictObject({
   /** At least the 10 minutes of `platform-api.md`, unless a test is in a hurry. */
   endedInteractionsListedSeconds: z.number().positive().default(900),
   endedLegsListedSeconds: z.number().positive().default(120),
-  habits: platformHabitsSchema.default({ endedStateAnswer: 410, ignoresEndedAfter: false }),
+  habits: platformHabitsSchema.default({ endedStateAnswer: 410, ignoresEndedAfter: false, movesLegs: false }),
   webhook: webhookSchema.nullable().default(null),
   /** Whether `/_control/` answers; the in-process controls always work. */
   controlSurface: z.boolean().default(false),

@@ -67,6 +67,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     endedLegsListedSeconds: settings.endedLegsListedSeconds,
     onChange: (legChanged) => stateFile?.changed(legChanged),
   });
+  core.mediaServers.movesLegs = settings.habits.movesLegs;
   const snapshot = (): SavedState => ({
     version: 1,
     boot,
@@ -109,10 +110,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     setRateLimit: (rateLimit) => rateLimiter.set(rateLimit),
     setHabits: (changed) => {
       habits = changed;
+      core.mediaServers.movesLegs = changed.movesLegs;
     },
     restoreDefaults: () => {
       rateLimiter.set(settings.rateLimit);
       habits = settings.habits;
+      core.mediaServers.movesLegs = settings.habits.movesLegs;
       core.activationDelayMs = settings.activationDelayMs;
       tokens.lifetimeSeconds = settings.tokenLifetimeSeconds;
       webhook.configure(settings.webhook);

@@ -7,7 +7,7 @@ import type { MediaRoute } from '../activities/follow-events.js';
 import { createWatchActivities } from '../activities/holder-watch.js';
 import { createTokenActivities } from '../activities/keep-token.js';
 import { createMediaServerLookup } from '../activities/media-server-lookup.js';
-import { pollMedia } from '../activities/poll-media.js';
+import { heardSessionsOf, pollMedia } from '../activities/poll-media.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import type { SessionAnnouncement } from '../domain/announcements.js';
 import type { CommandNews } from '../domain/command-outcomes.js';
@@ -59,7 +59,7 @@ export interface SessionWorkerOptions {
 }
 
 /**
- * How long activities may finish once the worker is told to stop, ms: longer than a `start` takes, so that a shutdown
+ * How long activities may finish once the worker is told to stop, ms: longer than a lookup and a `start` take, so that a shutdown
  * never makes its answer ambiguous.
  */
 export const SHUTDOWN_GRACE_MS = 12_000;
@@ -132,7 +132,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     },
   };
   const mediaRoute = ({ limits, pollMs }: MediaSettings): MediaRoute => {
-    const homeOf = async (interactionId: string) => homeIn((await mediaServers(interactionId, FRESH_MS)) ?? []);
+    const homeOf = async (interactionId: string) => homeIn((await mediaServers(interactionId, FRESH_MS)).groups ?? []);
     const watch = new MediaWatch({ sessions: legSessions(client), limits, homeOf, onTrouble });
     metrics?.watchMedia(watch);
     return {
@@ -140,7 +140,10 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
       leave: () => watch.clear(),
       ...(pollMs === 0
         ? {}
-        : { poll: (signal: AbortSignal) => pollMedia({ platform, client, watch, pollMs, signal, onTrouble }) }),
+        : {
+            poll: (signal: AbortSignal) =>
+              pollMedia({ platform, sessions: heardSessionsOf(client), watch, pollMs, signal, onTrouble }),
+          }),
     };
   };
   const main = await Worker.create({

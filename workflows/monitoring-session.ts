@@ -29,30 +29,21 @@ import type { ActivityFailureType, WorkflowFailureType } from '../domain/errors.
 import { describeFaults } from '../domain/input-faults.js';
 import { legNews, newsTo } from '../domain/leg-news.js';
 import type { LegNews } from '../domain/leg-news.js';
-import { mediaNews } from '../domain/media.js';
-import type { SessionMedia } from '../domain/media.js';
-import { affinityOf } from '../domain/media-placement.js';
-import type { Placement } from '../domain/media-placement.js';
 import { applySessionEvent, findCommand, isLive, newSessionRecord } from '../domain/session-record.js';
 import type { LegAtEnd, SessionEvent } from '../domain/audit-entry.js';
 import type { SessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
 import type { EndReason } from '../domain/session.js';
-import {
-  INTERACTION_ENDED_SIGNAL,
-  MEDIA_QUALITY_SIGNAL,
-  MONITOR_STATUS_SIGNAL,
-  SESSION_MEMO,
-} from '../domain/workflow-contract.js';
+import { INTERACTION_ENDED_SIGNAL, MONITOR_STATUS_SIGNAL, SESSION_MEMO } from '../domain/workflow-contract.js';
 import type { CommandOutcome, SessionReport } from '../domain/session-report.js';
 import type { StartProgress } from '../domain/workflow-contract.js';
 import { applicationFailure, atOnceOr, isActivityFailure, isAnswer, unansweredSince } from './activity-failures.js';
 import { confirmLeg } from './confirm-leg.js';
 import { ExclusiveChannel } from './exclusive-channel.js';
 import type { Turn } from './exclusive-channel.js';
+import { LegMedia } from './leg-media.js';
 import { endReasonOf } from './leg-modes.js';
 import { makeLeg } from './make-leg.js';
-import type { MadeLeg } from './make-leg.js';
 import { ModeChanges } from './mode-changes.js';
 import { announcements } from './session-announcements.js';
 import { quickly, readSettings, stopLegPatiently } from './session-activities.js';
@@ -87,7 +78,7 @@ interface CarriedSession {
  * One monitor leg from start to end. Started under `sessionWorkflowId(interactionId, supervisorId)` by anybody, in any
  * language; ends by itself with the call, and leaves no leg behind.
  *
- * History budget (events): start and stop 34 at most, a mode change 7, an idle session none.
+ * History budget (events): start and stop 34 at most, a mode change 7, a change of how it is heard 5, an idle session none.
  *
  * @throws ApplicationFailure `invalid.request`, `session.id.mismatch`. A start that the platform refuses is not a
  * failure: the session ends with an `endReason`.
@@ -102,6 +93,7 @@ class MonitoringSession {
   readonly #carried: CarriedSession | undefined;
   readonly #mirror = new SessionMirror();
   readonly #channel: ExclusiveChannel;
+  readonly #media: LegMedia;
   readonly #modes: ModeChanges;
   readonly #inbox: Inbox;
   /** All that `stop`, cancellation and the interaction's end cut short. */
@@ -110,10 +102,6 @@ class MonitoringSession {
   #start: StartProgress;
   /** What events told of legs before the session's own was confirmed; its own may be among them before it knows it. */
   readonly #told = new Map<string, LegNews>();
-  /** Where the leg was put, as far as its start has told. */
-  #placement: Placement | undefined;
-  /** The media that was published last. */
-  #mediaShown: SessionMedia | null;
   /** A `start` may have made a leg that nobody can tell. */
   #legUnknown = false;
 
@@ -124,7 +112,12 @@ class MonitoringSession {
     this.#record =
       carried?.record ?? newSessionRecord(input, { sessionId: workflowId, runId: firstExecutionRunId }, startedAt());
     this.#start = carried === undefined ? 'unresolved' : 'resolved';
-    this.#mediaShown = this.#record.session.media;
+    this.#media = new LegMedia({
+      session: () => this.#record.session,
+      apply: (event) => this.#apply(event),
+      refuse: (signal, error) => this.#refuse(signal, error),
+      publish: () => this.#publish(),
+    });
     this.#channel = new ExclusiveChannel(input.interactionId, carried?.turn);
     this.#modes = new ModeChanges(
       {
@@ -144,7 +137,7 @@ class MonitoringSession {
   async run(): Promise<SessionReport> {
     this.#publish();
     void CancellationScope.nonCancellable(() => this.#cutShort());
-    void CancellationScope.nonCancellable(() => this.#showMedia());
+    void CancellationScope.nonCancellable(() => this.#media.keepPublished());
     const [created] = this.#record.history;
     if (this.#carried === undefined && created !== undefined) this.#announce(created);
     try {
@@ -178,11 +171,7 @@ class MonitoringSession {
         description: 'Something about the interaction’s legs has changed: look what.',
         handle: (payload) => this.#hear(payload),
       },
-      {
-        name: MEDIA_QUALITY_SIGNAL,
-        description: 'The leg is heard better or worse, or should be heard with another profile.',
-        handle: (payload) => this.#hearMedia(payload),
-      },
+      this.#media.signal,
       ...this.#channel.signals,
     ]);
     setHandler(stateQuery, () => this.#report(), {
@@ -219,26 +208,6 @@ class MonitoringSession {
   #refuse(signal: string, error: ZodError): void {
     const reason = describeFaults(error, 'payload').slice(0, REFUSAL_MAX_LENGTH);
     this.#apply({ type: 'signal.refused', at: now(), signal, reason });
-  }
-
-  /** Only of its own leg, and while it is heard; what has been told already changes nothing. */
-  #hearMedia(payload: unknown): void {
-    const news = mediaNews.safeParse(payload);
-    if (!news.success) return this.#refuse(MEDIA_QUALITY_SIGNAL, news.error);
-    const { media, monitorSessionId } = this.#record.session;
-    if (media === null || news.data.monitorSessionId !== monitorSessionId) return;
-    const { monitorSessionId: _, affinity = media.affinity, ...measured } = news.data;
-    this.#apply({ type: 'session.media', at: now(), affinity, ...measured });
-  }
-
-  /** Publishes what `#hearMedia` has heard: not there, for the reason that `#cutShort` has. */
-  async #showMedia(): Promise<void> {
-    for (;;) {
-      // Bounded by the session's own end.
-      await condition(() => this.#record.session.media !== this.#mediaShown || !this.#isLive());
-      if (!this.#isLive()) return;
-      this.#publish();
-    }
   }
 
   /** Of what an event tells, only `active` is believed, and only while the session waits for it. */
@@ -324,8 +293,7 @@ class MonitoringSession {
     this.#start = 'resolved';
     if (outcome.kind === 'made') {
       this.#answered();
-      this.#placement = outcome.placement;
-      this.#apply({ type: 'leg.made', at: now(), ...legMade(outcome) });
+      this.#apply({ type: 'leg.made', at: now(), ...this.#media.made(outcome) });
       this.#publish();
     } else {
       this.#legUnknown = outcome.kind === 'unknown';
@@ -352,10 +320,12 @@ class MonitoringSession {
     this.#answered();
     if (seen.kind !== 'active') return this.#end(endReasonOf(seen));
     const { mode, bargeStatus } = seen;
-    // A platform that does not tell has taken the leg for the group that was asked for.
-    const mediaServerGroupId = seen.mediaServerGroupId ?? this.#placement?.mediaServerGroupId ?? null;
-    const affinity = affinityOf(this.#placement?.home ?? null, mediaServerGroupId);
-    this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, mediaServerGroupId, affinity });
+    const where = this.#media.whereActive(seen.mediaServerGroupId);
+    if (where.fallbackReason !== undefined && this.#input.mediaAffinity === 'strict') {
+      const reason = `the platform has put the leg into ${where.mediaServerGroupId ?? 'another group'}, not ${where.wantedGroupId ?? 'the one wanted'}`;
+      return this.#end('start-failed', { reason });
+    }
+    this.#apply({ type: 'session.active', at: now(), mode, bargeStatus, ...where });
     this.#publish();
     // By an event alone, which may be an old one.
     if (this.#told.has(this.#leg().monitorSessionId)) this.#modes.hint();
@@ -457,7 +427,7 @@ class MonitoringSession {
   }
 
   #publish(): void {
-    this.#mediaShown = this.#record.session.media;
+    this.#media.published();
     this.#mirror.show(this.#record, this.#start);
   }
 
@@ -470,18 +440,6 @@ class MonitoringSession {
     const { sessionId, interactionId, monitorSessionId } = this.#record.session;
     return { sessionId, interactionId, monitorSessionId };
   }
-}
-
-/** A leg and where it was put, for the audit trail. */
-function legMade({ monitorSessionId, how, placement }: Extract<MadeLeg, { kind: 'made' }>) {
-  const { mediaServerGroupId = null, home = null, fallback = null } = placement ?? {};
-  return {
-    monitorSessionId,
-    how,
-    ...(mediaServerGroupId === null ? {} : { mediaServerGroupId, affinity: affinityOf(home, mediaServerGroupId) }),
-    ...(fallback === null ? {} : { fallbackReason: fallback.reason }),
-    ...(fallback === null || fallback.wanted === null ? {} : { wantedGroupId: fallback.wanted }),
-  };
 }
 
 /** Who asked and why, for the audit trail. */

@@ -8,7 +8,7 @@ import type { MediaChange, MediaLimits, MediaTrend } from '../../domain/media-tr
 const LIMITS: MediaLimits = { packetLoss: 0.03, jitterMs: 30, badSamples: 3, goodSamples: 12, changesPerMinute: 4 };
 const EVERY_MS = 5_000;
 const START_MS = Date.UTC(2026, 10, 1);
-const NEW: Shown = { quality: null, step: 0, changedAtMs: null };
+const NEW: Shown = { quality: null, step: 0, tellsFromMs: 0 };
 
 const at = (ms: number): string => new Date(START_MS + ms).toISOString();
 type Network = Omit<MediaMeasures, 'sampledAt'>;
@@ -21,7 +21,7 @@ const AWFUL: Network = { packetLoss: 0.4, jitterMs: 60, roundTripMs: 400 };
 interface Shown {
   readonly quality: MediaQuality | null;
   readonly step: number;
-  readonly changedAtMs: number | null;
+  readonly tellsFromMs: number;
 }
 
 interface Played {
@@ -34,7 +34,7 @@ function play(
   networks: readonly Network[],
   { shown = NEW, limits = LIMITS }: { shown?: Shown; limits?: MediaLimits } = {},
 ): Played {
-  let trend = newTrend(shown, limits);
+  let trend = newTrend(shown);
   const changes: Played['changes'][number][] = [];
   for (const [sample, network] of networks.entries()) {
     const nowMs = START_MS + sample * EVERY_MS;
@@ -113,22 +113,52 @@ test('worse is told after three samples, as bad as the mildest of them; better a
   ]);
 });
 
-test('what comes late, or twice, changes nothing', () => {
-  const { trend } = play([...times(2, GOOD), ...times(2, LOSSY)]);
-  for (const agoMs of [0, 1, EVERY_MS, 59_000]) {
-    const late = { ...AWFUL, sampledAt: at(3 * EVERY_MS - agoMs) };
-    const nowMs = START_MS + 4 * EVERY_MS;
-    expect(withSample(trend, late, { playoutDelayMs: 60, limits: LIMITS, nowMs })).toEqual({ trend });
-  }
-  // A clock that was set back is no reason to hear nothing for ever.
-  const reset = { ...LOSSY, sampledAt: at(-3_600_000) };
-  expect(withSample(trend, reset, { playoutDelayMs: 60, limits: LIMITS, nowMs: START_MS }).change?.step).toBe(1);
+test('what goes up and down is told ever more seldom, and as it is worst', () => {
+  const { changes } = play(times(100, [...times(3, AWFUL), ...times(12, GOOD)]).flat());
+  expect(changes.length).toBeLessThan(10);
+  expect(changes.at(-1)?.quality).toBe('poor');
+  // After eight minutes without trouble the next trouble is a new one.
+  const after = play([...times(100, [...times(3, AWFUL), ...times(12, GOOD)]).flat(), ...times(400, GOOD)]).trend;
+  expect(after).toMatchObject({ quality: 'good', step: 0 });
+  const relapse = play([...times(3, AWFUL), ...times(12, GOOD), ...times(97, GOOD), ...times(3, AWFUL)]).trend;
+  expect(relapse.patience).toBe(1);
 });
 
-test('who takes over from another changes nothing for a minute after the last change, whatever comes', () => {
-  const shown: Shown = { quality: 'good', step: 0, changedAtMs: START_MS - 10_000 };
+const OPTIONS = { playoutDelayMs: 60, limits: LIMITS };
+
+test('what comes late, or twice, changes nothing', () => {
+  const { trend } = play([...times(2, GOOD), ...times(2, LOSSY)]);
+  const nowMs = START_MS + 4 * EVERY_MS;
+  for (const agoMs of [0, 1, EVERY_MS, 59_000, 120_000, 86_400_000]) {
+    let heard = trend;
+    // However many of them come at once.
+    for (let n = 0; n < 20; n += 1) {
+      const late = { ...AWFUL, sampledAt: at(3 * EVERY_MS - agoMs + n) };
+      const { trend: next, change } = withSample(heard, late, { ...OPTIONS, nowMs: nowMs + n });
+      expect(change).toBeUndefined();
+      heard = next;
+      if (agoMs < 20) break;
+    }
+    expect({ ...heard, staleSinceMs: null }).toEqual(trend);
+  }
+});
+
+test('a clock that was set back is believed once nothing else has come for a minute', () => {
+  let { trend } = play(times(3, GOOD));
+  const changes: number[] = [];
+  for (let n = 0; n < 20; n += 1) {
+    const sample = { ...LOSSY, sampledAt: at(-3_600_000 + n * EVERY_MS) };
+    const heard = withSample(trend, sample, { ...OPTIONS, nowMs: START_MS + (3 + n) * EVERY_MS });
+    trend = heard.trend;
+    if (heard.change !== undefined) changes.push(n);
+  }
+  expect(changes[0]).toBe(14);
+});
+
+test('who takes over from another changes nothing before it may', () => {
+  const shown: Shown = { quality: 'good', step: 0, tellsFromMs: START_MS + 60_000 };
   const { changes } = play(times(40, AWFUL), { shown });
-  expect(changes.at(0)?.atMs).toBe(START_MS + 50_000);
+  expect(changes.at(0)?.atMs).toBe(START_MS + 60_000);
 });
 
 const network: fc.Arbitrary<Network> = fc.oneof(
@@ -178,7 +208,7 @@ test('in any weather: no minute has more changes than allowed, each changes some
 test('any network that stays as it is comes to rest', () => {
   fc.assert(
     fc.property(weather, network, limits, (networks, steady, own) => {
-      const calm = times(own.goodSamples * 8 * (LAST_STEP + 2) + 200, steady);
+      const calm = times(own.goodSamples * 8 * (LAST_STEP + 4) + 200, steady);
       const { changes } = play([...networks, ...calm], { limits: own });
       expect(changes.filter(({ sample }) => sample >= networks.length + calm.length - 50)).toEqual([]);
     }),

@@ -11,8 +11,10 @@ import {
   nextModeChange,
   weightOf,
 } from '../../domain/session-record.js';
+import { auditEntry } from '../../domain/audit-entry.js';
 import type { SessionEvent } from '../../domain/audit-entry.js';
 import type { SessionRecord } from '../../domain/session-record.js';
+import { newSessionMedia } from '../../domain/media.js';
 import { canTransition, endReason, monitorMode, sessionSnapshot, sessionState } from '../../domain/session.js';
 import type { MonitorMode } from '../../domain/session.js';
 
@@ -267,6 +269,59 @@ test('nothing happens to a session that is over', () => {
   for (const event of [made, active, ending, ended]) expect(() => after(over, event)).toThrow(ImpossibleEvent);
   expect(sessionState.options.filter((to) => canTransition('TERMINATED', to))).toEqual([]);
   expect(sessionState.options.filter((to) => canTransition(to, 'PENDING'))).toEqual([]);
+});
+
+test('what sessions showed of their media before there was more than the group is still read', () => {
+  const { session } = after(fresh(), made, active);
+  expect(sessionSnapshot.parse({ ...session, media: { mediaServerGroupId: 'a' } }).media).toEqual(
+    newSessionMedia({ mediaServerGroupId: 'a', affinity: 'none', fallback: null }),
+  );
+  expect(auditEntry.parse({ ...active, affinity: undefined })).toEqual({ ...active, affinity: 'none' });
+});
+
+test('where a leg is and how it is heard is told from its making on, and of the newest changes', () => {
+  const placed: SessionEvent = {
+    type: 'leg.made',
+    at,
+    monitorSessionId: 'ms-1',
+    how: 'started',
+    mediaServerGroupId: 'b',
+    affinity: 'same-region',
+    wantedGroupId: 'a',
+    fallbackReason: 'draining',
+  };
+  const pending = after(fresh(), placed);
+  expect(pending.session.media).toMatchObject({
+    mediaServerGroupId: 'b',
+    affinity: 'same-region',
+    fallback: { wanted: 'a', reason: 'draining' },
+    quality: null,
+    sampledAt: null,
+  });
+  const heard = (n: number): SessionEvent => ({
+    type: 'session.media',
+    at,
+    quality: n % 2 === 0 ? 'good' : 'poor',
+    packetLoss: 0.01,
+    jitterMs: 3,
+    roundTripMs: 30,
+    sampledAt: new Date(n * 1_000).toISOString(),
+    bitrateBps: 20_000,
+    affinity: 'same-region',
+  });
+  // Nobody hears a leg that is not active, nor one that is on its way out.
+  expect(after(pending, heard(1))).toBe(pending);
+  const listening = after(pending, { ...active, mediaServerGroupId: 'b', affinity: 'same-region' });
+  const many = after(listening, ...Array.from({ length: 300 }, (_, n) => heard(n)));
+  expect(many.session).toMatchObject({
+    version: listening.session.version + 300,
+    media: { quality: 'poor', codec: { bitrateBps: 20_000 }, nackEnabled: true, fallback: { wanted: 'a' } },
+  });
+  expect(after(many, heard(299))).toBe(many);
+  expect(many.history.filter(({ type }) => type === 'session.media')).toHaveLength(200);
+  expect(many.history.slice(0, 3).map(({ type }) => type)).toEqual(['session.created', 'leg.made', 'session.active']);
+  const ended = after(many, ending);
+  expect(after(ended, heard(400))).toBe(ended);
 });
 
 test('a second leg is impossible', () => {

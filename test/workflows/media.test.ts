@@ -41,6 +41,7 @@ beforeAll(async () => {
 
 afterEach(() => {
   world.simulator.controls.clearFaults();
+  world.simulator.controls.setHabits({});
   for (const id of [US, US_2, EU, EU_2, AP]) {
     world.simulator.controls.setMediaServerGroup({ id, state: 'available', capacity: 2_000 });
   }
@@ -88,9 +89,7 @@ const groupsOfLegs = (interactionId: string): (string | null)[] =>
 
 /** Moves a call to another group, once nobody remembers any more where it was: an answer is as good as new for a second. */
 async function moved(interactionId: string, toGroupId: string): Promise<void> {
-  const lookups = world.simulator.ledger
-    .requests({ action: 'media-server-groups' })
-    .filter(({ query }) => query['interactionId'] === interactionId);
+  const lookups = world.simulator.ledger.requests({ action: 'media-server-groups', interactionId });
   const rememberedUntil = Date.parse(lookups.at(-1)?.at ?? '') + 1_100;
   await until('it is forgotten', () => Date.now() > rememberedUntil);
   world.simulator.controls.failOver({ interactionId, toGroupId });
@@ -153,19 +152,30 @@ describe('a leg', () => {
     await stopped(session);
   });
 
-  test('waits a second for the lookup, not longer, and is made without it', async () => {
+  test('waits for the lookup for a moment, not longer, and is made without it', async () => {
+    const interactionId = callOn(EU);
     world.simulator.controls.addFault({
-      match: { action: 'media-server-groups' },
+      match: { action: 'media-server-groups', interactionId },
       effect: { kind: 'hang', execute: false },
     });
-    const interactionId = callOn(EU);
     const session = await listener(world, interactionId);
-    const [lookup] = world.simulator.ledger.requests({ action: 'media-server-groups' }).slice(-1);
+    const [lookup] = world.simulator.ledger.requests({ action: 'media-server-groups', interactionId });
     const [start] = world.simulator.ledger.requests({ interactionId, action: 'start' });
-    expect(Date.parse(start?.at ?? '') - Date.parse(lookup?.at ?? '')).toBeGreaterThanOrEqual(900);
+    expect(Date.parse(start?.at ?? '') - Date.parse(lookup?.at ?? '')).toBeGreaterThanOrEqual(400);
     expect(Date.parse(start?.at ?? '') - Date.parse(lookup?.at ?? '')).toBeLessThan(4_000);
     expect(groupsAsked(interactionId)).toEqual([null]);
     expect((await mediaOf(session)).fallback).toEqual({ wanted: null, reason: 'lookup-failed' });
+    await stopped(session);
+  });
+
+  test('that the platform puts elsewhere than it said is shown where it is, and tuned for that', async () => {
+    world.simulator.controls.setHabits({ movesLegs: true });
+    const interactionId = callOn(EU);
+    const session = await listener(world, interactionId);
+    expect(groupsAsked(interactionId)).toEqual([EU]);
+    const media = await mediaOf(session);
+    expect([media.mediaServerGroupId]).toEqual(groupsOfLegs(interactionId));
+    expect(media).toMatchObject({ affinity: 'none', playoutDelayMs: 150, fallback: { wanted: EU, reason: 'moved' } });
     await stopped(session);
   });
 
@@ -173,10 +183,7 @@ describe('a leg', () => {
     const interactionId = callOn(US);
     const sessions = await Promise.all(['anna', 'ben', 'carla'].map((who) => listener(world, interactionId, who)));
     expect(groupsOfLegs(interactionId)).toEqual([US, US, US]);
-    const lookups = world.simulator.ledger
-      .requests({ action: 'media-server-groups' })
-      .filter(({ query }) => query['interactionId'] === interactionId);
-    expect(lookups).toHaveLength(1);
+    expect(asked(world, interactionId, 'media-server-groups')).toBe(1);
     await stopped(...sessions);
   });
 });
@@ -229,19 +236,42 @@ describe('a caller’s own choice', () => {
     expect(groupsOfLegs(interactionId)).toEqual([]);
   });
 
-  test('strict without a choice: where the call is carried, or not at all', async () => {
-    const [near, blind] = [callOn(AP), callOn(AP)];
-    const session = await world.start({ interactionId: near, supervisorId: 'anna', mediaAffinity: 'strict' });
-    await reached(session, 'SILENT');
-    expect(groupsOfLegs(near)).toEqual([AP]);
-    await stopped(session);
+  const strictly = (interactionId: string): Promise<SessionHandle> =>
+    world.start({ interactionId, supervisorId: 'anna', mediaAffinity: 'strict' });
+
+  test('strict without a choice: where the call is carried, and a lookup that fails is tried again', async () => {
+    const interactionId = callOn(AP);
     world.simulator.controls.addFault({
-      match: { action: 'media-server-groups' },
-      effect: { kind: 'status', status: 404 },
+      match: { action: 'media-server-groups', interactionId },
+      effect: { kind: 'status', status: 503 },
     });
-    const refused = await world.start({ interactionId: blind, supervisorId: 'anna', mediaAffinity: 'strict' });
-    expect((await refused.result()).session.endReason).toBe('start-failed');
-    expect(groupsAsked(blind)).toEqual([]);
+    const session = await strictly(interactionId);
+    await reached(session, 'SILENT');
+    expect(groupsOfLegs(interactionId)).toEqual([AP]);
+    expect(groupsAsked(interactionId)).toEqual([AP]);
+    await stopped(session);
+  });
+
+  test('strict where nobody may know: no leg, and why', async () => {
+    const ended = callOn(AP);
+    world.simulator.controls.endInteraction({ interactionId: ended });
+    expect((await (await strictly(ended)).result()).session.endReason).toBe('interaction-ended');
+    const forbidden = callOn(AP);
+    world.simulator.controls.addFault({
+      match: { action: 'media-server-groups', interactionId: forbidden },
+      effect: { kind: 'status', status: 403, code: 'missing.permission' },
+    });
+    expect((await (await strictly(forbidden)).result()).session.endReason).toBe('forbidden');
+    expect([...groupsAsked(ended), ...groupsAsked(forbidden)]).toEqual([]);
+  });
+
+  test('strict, and put elsewhere all the same: the leg is stopped', async () => {
+    world.simulator.controls.setHabits({ movesLegs: true });
+    const interactionId = callOn(AP);
+    const { session, history } = await (await strictly(interactionId)).result();
+    expect(session).toMatchObject({ endReason: 'start-failed', state: 'TERMINATED' });
+    expect(history.find(({ type }) => type === 'session.ending')?.reason).toMatch(/ms-group-ap-south-1/);
+    expect(legsGone(world, interactionId)).toBe(1);
   });
 });
 
@@ -307,7 +337,7 @@ describe('how it is heard', () => {
     await stopped(session);
   });
 
-  test('of a leg that is none of ours concerns nobody, and costs no request', async () => {
+  test('of a leg that is none of ours concerns nobody', async () => {
     const interactionId = callOn(US);
     world.simulator.controls.outsideLeg({ interactionId, mode: 'silent' });
     const session = await listener(world, interactionId);
@@ -316,6 +346,27 @@ describe('how it is heard', () => {
       ({ type, interactionId: id }) => type === 'session.media' && id === interactionId,
     );
     expect(told).toHaveLength(1);
+    await stopped(session);
+  });
+
+  test('is told of a leg that was sampled before it was confirmed, once it is', async () => {
+    const interactionId = callOn(US);
+    world.simulator.controls.addLegFault({ interactionId, effect: 'activate', afterMs: 10 });
+    // The session does not hear that its leg is active; samples come meanwhile.
+    world.simulator.controls.setEventFaults({ dropProbability: 1, topics: ['interaction.telephony.monitor'] });
+    world.simulator.controls.addFault({
+      match: { action: 'state', interactionId },
+      effect: { kind: 'status', status: 503 },
+      times: 2,
+    });
+    const session = await world.start({ interactionId, supervisorId: 'anna' });
+    await until('its leg is active', () => world.simulator.ledger.legs({ interactionId })[0]?.activeAt ?? undefined);
+    await until('samples have come', () => {
+      world.simulator.controls.publishMediaMetrics();
+      return asked(world, interactionId, 'state') > 0;
+    });
+    await reached(session, 'SILENT');
+    await sampledUntil(session, 'it is told', ({ quality }) => quality === 'good');
     await stopped(session);
   });
 
