@@ -226,10 +226,11 @@ export class MediaWatch {
 
   async #placeAgain(leg: WatchedLeg, measures: MediaMeasures): Promise<void> {
     this.#placedAtMs = Date.now();
-    const affinity = await this.#affinityNow(leg);
-    // As it is by now.
     const { quality, step } = leg.trend;
-    if (affinity === leg.affinity || quality === null || leg.untold !== undefined) return;
+    const affinity = await this.#affinityNow(leg);
+    // What has been told meanwhile is newer, and has looked as well.
+    const isOvertaken = leg.trend.quality !== quality || leg.trend.step !== step;
+    if (affinity === leg.affinity || quality === null || isOvertaken) return;
     leg.untold = { quality, step, measures };
     await this.#tell(leg);
   }

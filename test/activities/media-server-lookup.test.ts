@@ -100,3 +100,15 @@ test('calls that are over are no reason against the others', async () => {
   for (const id of ['i', 'j', 'k', 'l']) expect((await scene.lookup(id)).groups).toBeUndefined();
   expect(scene.asked).toEqual(['i', 'j', 'k', 'l']);
 });
+
+test('answers of two thousand interactions are kept: the oldest goes first', async () => {
+  const scene = new Scene();
+  for (let n = 0; n < 2_000; n += 1) await scene.groups(`i${n}`);
+  // Asked anew, it is the youngest.
+  scene.now += 1_500;
+  await scene.groups('i0', 1_000);
+  await scene.groups('one too many');
+  scene.asked.length = 0;
+  for (const id of ['i0', 'i2', 'i1999', 'i1']) await scene.groups(id);
+  expect(scene.asked).toEqual(['i1']);
+});

@@ -31,16 +31,20 @@ class Scene implements AsyncDisposable {
     onTrouble: (error) => this.troubles.push(error),
   });
 
-  constructor(legs: readonly string[], faultOf: (leg: string) => PlatformFault | undefined) {
+  constructor(
+    public legs: readonly string[],
+    faultOf: (leg: string) => PlatformFault | undefined,
+    paceMs = 1,
+  ) {
     this.#polling = pollMedia({
       pollMs: POLL_MS,
-      paceMs: 1,
+      paceMs,
       watch: this.watch,
       signal: this.#over.signal,
       onTrouble: (error) => this.troubles.push(error),
       sessions: () => {
         this.lists += 1;
-        return Promise.resolve(legs.map(running));
+        return Promise.resolve(this.legs.map(running));
       },
       platform: {
         mediaMetrics: ({ monitorSessionId }) => {
@@ -126,4 +130,14 @@ test('while events tell of every leg, nobody is asked about and lists are rare',
   } finally {
     clearInterval(telling);
   }
+});
+
+test('one after the other, no faster than that, and sessions that are over are forgotten', async () => {
+  const sinceMs = performance.now();
+  await using scene = new Scene(['a', 'b', 'c', 'd', 'e'], () => undefined, 40);
+  await until('all have been asked about', () => scene.asked.length >= 5);
+  expect(scene.asked.slice(0, 5)).toEqual(['a', 'b', 'c', 'd', 'e']);
+  expect(performance.now() - sinceMs).toBeGreaterThan(4 * 40);
+  scene.legs = ['e'];
+  await until('the others are forgotten', () => scene.watch.qualities.length === 1);
 });

@@ -414,3 +414,64 @@ withChromium(`the example of docs/media-client.md follows a session to its end $
     '?ticket=once&sessionId=session%7Eint-1%7Eanna&after=e%3A1',
   ]);
 });
+
+withChromium(
+  `a section that is over concerns nobody, and a description of somebody else’s may do ${NEEDED}`,
+  async () => {
+    const { stopped, needed, provisional } = await inPage((page) =>
+      page.evaluate(async () => {
+        const { Loopback, media, profileOf } = window;
+        const wanted = profileOf({ nackEnabled: true, bitrateBps: 20_000 });
+        const needed: boolean[] = [];
+        const look = async (desktop: RTCPeerConnection) =>
+          void needed.push((await media.applyMediaProfile(desktop, wanted)).needsNegotiation);
+
+        // Two lines, of which one is over; described by the desktop itself.
+        const call = new Loopback();
+        const extra = call.desktop.addTransceiver('audio');
+        await call.call(wanted, wanted);
+        extra.stop();
+        const { problems: stopped } = await media.applyMediaProfile(call.desktop, wanted);
+        const { type, sdp = '' } = await call.desktop.createOffer();
+        await call.desktop.setLocalDescription({ type, sdp: media.withMediaProfile(sdp, wanted) });
+        await call.platform.setRemoteDescription(call.desktop.localDescription ?? { type: 'offer' });
+        await media.setLocalMediaDescription(call.platform, wanted);
+        await call.desktop.setRemoteDescription(call.platform.localDescription ?? { type: 'answer' });
+        await look(call.desktop);
+        await call.close();
+
+        // An answer of the desktop’s own to an offer without NACK, and to one without Opus.
+        for (const isOpus of [true, false]) {
+          const taken = new Loopback();
+          taken.platform.addTransceiver('audio');
+          let { sdp: offer = '' } = await taken.platform.createOffer();
+          if (!isOpus)
+            offer = offer
+              .replace(/^(m=audio \S+ \S+) .*/m, '$1 0')
+              .replaceAll(/^a=(?:rtpmap|fmtp|rtcp-fb):(?!0 ).*\r\n/gm, '');
+          await taken.desktop.setRemoteDescription({ type: 'offer', sdp: offer });
+          const own = await taken.desktop.createAnswer();
+          const answer = media.withMediaProfile(own.sdp ?? '', wanted, { answerTo: offer });
+          await taken.desktop.setLocalDescription({ type: 'answer', sdp: answer });
+          await look(taken.desktop);
+          await taken.close();
+        }
+
+        const early = new Loopback();
+        early.platform.addTransceiver('audio');
+        await early.platform.setLocalDescription();
+        await early.desktop.setRemoteDescription(early.platform.localDescription ?? { type: 'offer' });
+        await early.desktop.setLocalDescription({
+          type: 'pranswer',
+          sdp: (await early.desktop.createAnswer()).sdp ?? '',
+        });
+        const { description } = await media.setLocalMediaDescription(early.desktop, wanted);
+        await early.close();
+        return { stopped, needed, provisional: description.type };
+      }),
+    );
+    expect(stopped).toEqual([]);
+    expect(needed).toEqual([false, false, false]);
+    expect(provisional).toBe('answer');
+  },
+);

@@ -105,3 +105,15 @@ test('any plan asks for nothing twice, for few, last for anything, and for nothi
     }),
   );
 });
+
+test('near to a wish where nobody knows which group carries the call, and to nothing where regions are not told', () => {
+  const unknown = GROUPS.filter(({ primary }) => !primary);
+  expect(planPlacement(unknown, preferred('us-2'))?.candidates).toEqual(['us-2', 'us-3', 'us-4', null]);
+  const untold = [group('a', null, { primary: true }), group('b', null)];
+  expect(planPlacement(untold, preferred())?.candidates).toEqual(['a', null]);
+});
+
+test('no more than fifty neighbours travel with a start', () => {
+  const many = Array.from({ length: 80 }, (_, n) => group(`us-${n}`, 'us', { primary: n === 0 }));
+  expect(homeIn(many)?.sameRegion).toHaveLength(50);
+});

@@ -24,6 +24,18 @@ describe('the rating', () => {
     expect(Math.abs(ratingOf(sample, playoutDelayMs) - rating)).toBeLessThan(0.2);
   });
 
+  test.each([
+    ['good', measures(0.03, 0, 227), 60],
+    ['fair', measures(0.031, 0, 227), 60],
+    ['fair', measures(0, 30, 0), 60],
+    ['fair', measures(0, 0, 600), 60],
+    ['poor', measures(0, 0, 627), 60],
+    // Both at once cost more than the worse of them.
+    ['poor', measures(0.03, 30, 0), 60],
+  ] as const)('is %s for %j in a buffer of %i ms', (quality, sample, playoutDelayMs) => {
+    expect(qualityOf(sample, playoutDelayMs)).toBe(quality);
+  });
+
   const loss = fc.double({ min: 0, max: 1, noNaN: true });
   const ms = fc.double({ min: 0, max: 2_000, noNaN: true });
   const delay = fc.constantFrom(60, 150);

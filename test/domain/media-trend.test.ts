@@ -215,3 +215,31 @@ test('any network that stays as it is comes to rest', () => {
     { numRuns: 50 },
   );
 });
+
+test('better is told as good as the worst of its samples', () => {
+  const { changes } = play([AWFUL, ...times(11, GOOD), LOSSY]);
+  expect(changes.map(({ sample, quality }) => [sample, quality])).toEqual([
+    [0, 'poor'],
+    [12, 'fair'],
+  ]);
+});
+
+test('only the first step down after one up costs patience', () => {
+  const networks = [...times(3, LOSSY), ...times(12, GOOD), ...times(6, LOSSY)];
+  const { changes } = play([...networks, ...times(40, GOOD)]);
+  expect(changes.filter(({ sample }) => sample >= networks.length && sample < networks.length + 30)).toMatchObject([
+    { sample: networks.length + 23, quality: 'good', step: 1 },
+  ]);
+});
+
+test('changes that are dated in the future, by a clock that was set back, hold nothing up', () => {
+  let { trend } = play([GOOD, ...times(3, AWFUL), ...times(3, AWFUL)]);
+  trend = { ...trend, changedAtMs: times(4, START_MS + 3_600_000), step: 0 };
+  const changes = [0, 1, 2].flatMap((n) => {
+    const sample = { ...AWFUL, sampledAt: at(100_000 + n * EVERY_MS) };
+    const heard = withSample(trend, sample, { ...OPTIONS, nowMs: START_MS + n * EVERY_MS });
+    trend = heard.trend;
+    return heard.change ?? [];
+  });
+  expect(changes).toMatchObject([{ step: 1 }]);
+});

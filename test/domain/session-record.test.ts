@@ -335,3 +335,47 @@ test('a holder that is gone no longer holds the channel', () => {
     'active',
   );
 });
+
+describe('how a leg is heard', () => {
+  const measured = { packetLoss: 0.1, jitterMs: 5, roundTripMs: 60, sampledAt: at };
+  const heard: SessionEvent = {
+    type: 'session.media',
+    at,
+    quality: 'poor',
+    bitrateBps: 20_000,
+    affinity: 'none',
+    ...measured,
+  };
+
+  test('is shown with the profile that it makes, and what was told already changes nothing', () => {
+    const fallback = { wantedGroupId: 'g-1', fallbackReason: 'down' as const };
+    const before = after(
+      fresh(),
+      { ...made, ...fallback },
+      { ...active, mediaServerGroupId: 'g-2', affinity: 'primary' },
+    );
+    const record = after(before, heard);
+    expect(record.session.media).toEqual({
+      mediaServerGroupId: 'g-2',
+      affinity: 'none',
+      fallback: { wanted: 'g-1', reason: 'down' },
+      codec: { name: 'opus', bitrateBps: 20_000 },
+      playoutDelayMs: 150,
+      nackEnabled: true,
+      ...measured,
+      quality: 'poor',
+    });
+    expect(after(record, heard)).toBe(record);
+    expect(after(before, { ...heard, bitrateBps: 32_000 }).session.media).toMatchObject({ playoutDelayMs: 150 });
+  });
+
+  test('is of no interest before the leg is active, and once it ends', () => {
+    for (const record of [after(fresh(), made), after(fresh(), made, active, ending)]) {
+      expect(after(record, heard)).toBe(record);
+    }
+  });
+
+  test('a leg of which nobody knows where it is begins with the tuned profile', () => {
+    expect(after(fresh(), made).session.media).toMatchObject({ affinity: 'none', fallback: null, playoutDelayMs: 150 });
+  });
+});

@@ -138,3 +138,54 @@ test('media metrics of nothing are refused', async () => {
   stage.simulator.controls.endInteraction({ interactionId: id });
   expect((await stage.client.get(`${path}?monitorSessionId=ms-unknown`)).status).toBe(410);
 });
+
+test('a leg is measured by the conditions that were set, less at a lower bit rate, until they are taken back', async () => {
+  await using stage = await Stage.open();
+  const { controls } = stage.simulator;
+  const { interactionId } = controls.addInteraction({ primaryGroupId: 'ms-group-us-east-1' });
+  const { body } = await stage.client.command('start', interactionId, { mediaServerGroupId: 'ms-group-us-east-1' });
+  const monitorSessionId = body.monitorSessionId ?? '';
+  stage.clock.advance(500);
+  const path = `/api/v2/interactions/${interactionId}/telephony/media-metrics?monitorSessionId=${monitorSessionId}`;
+  const measured = async () => {
+    const { packetLoss = NaN, roundTripMs = NaN, ...rest } = (await stage.client.get(path)).body;
+    return { packetLoss, jitterMs: Number(rest['jitterMs']), roundTripMs };
+  };
+  const conditions = { packetLoss: 0.2, jitterMs: 40, roundTripMs: 100 };
+  const near = (value: number, wanted: number) => expect(Math.abs(value / wanted - 1)).toBeLessThan(0.06);
+  controls.setMediaConditions({ monitorSessionId, conditions });
+  for (const [bitrateBps, share] of [
+    [null, 1],
+    [64_000, 1],
+    [16_000, 0.5],
+    // However low, a quarter is lost.
+    [4_000, 0.25],
+  ] as const) {
+    controls.setLegBitrate({ monitorSessionId, bitrateBps });
+    const { packetLoss, jitterMs, roundTripMs } = await measured();
+    near(packetLoss, 0.2 * share);
+    near(jitterMs, 40 * share);
+    near(roundTripMs, 100);
+  }
+  controls.setLegBitrate({ monitorSessionId, bitrateBps: null });
+  controls.setMediaConditions({ monitorSessionId, conditions: { ...conditions, packetLoss: 1 } });
+  for (let n = 0; n < 20; n += 1) expect((await measured()).packetLoss).toBeLessThanOrEqual(1);
+  controls.setMediaConditions({ monitorSessionId, conditions: null });
+  expect((await measured()).packetLoss).toBeLessThan(0.01);
+});
+
+test('a group takes no leg while it drains, nor more than it can; one nearby is nearly as good', async () => {
+  await using stage = await Stage.open();
+  const { controls } = stage.simulator;
+  const { interactionId } = controls.addInteraction({ primaryGroupId: 'ms-group-us-east-1' });
+  const mediaServerGroupId = 'ms-group-us-east-2';
+  const start = () => stage.client.command('start', interactionId, { mediaServerGroupId });
+  controls.setMediaServerGroup({ id: mediaServerGroupId, state: 'draining' });
+  expect((await start()).body.code).toBe('media.server.group.unavailable');
+  controls.setMediaServerGroup({ id: mediaServerGroupId, state: 'available', capacity: 1 });
+  const { body } = await start();
+  expect((await start()).body.code).toBe('media.server.group.unavailable');
+  stage.clock.advance(500);
+  const path = `/api/v2/interactions/${interactionId}/telephony/media-metrics?monitorSessionId=${body.monitorSessionId ?? ''}`;
+  expect((await stage.client.get(path)).body.roundTripMs).toBeLessThan(100);
+});

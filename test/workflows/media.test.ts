@@ -222,6 +222,7 @@ describe('a caller’s own choice', () => {
       wantedGroupId: 'ms-group-nowhere',
       fallbackReason: 'unavailable',
       mediaServerGroupId: US,
+      affinity: 'primary',
     });
     await stopped(session);
   });
@@ -422,8 +423,11 @@ describe('the signal', () => {
     const interactionId = callOn(US);
     const session = await listener(world, interactionId);
     const { monitorSessionId } = await memoOf(session);
+    await sampledUntil(session, 'it has been sampled', ({ quality }) => quality !== null);
     for (let n = 0; n < 3; n += 1) await session.signal(MEDIA_QUALITY_SIGNAL, { ...NEWS, monitorSessionId });
     await until('it is shown', async () => (await mediaOf(session)).quality === 'poor');
+    // News that says nothing of it leaves the leg where it is.
+    expect((await mediaOf(session)).affinity).toBe('primary');
     const { history } = await reportOf(session);
     expect(history.filter((entry) => entry.type === 'session.media' && entry.quality === 'poor')).toHaveLength(1);
     await stopped(session);
