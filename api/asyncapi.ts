@@ -1,3 +1,4 @@
+import { mediaFallback, sessionMedia } from '../domain/media.js';
 import { changeMessage, heartbeatMessage, snapshotMessage } from '../domain/notifications.js';
 import { sessionResource } from '../domain/session.js';
 import { EVENTS_PATH } from './event-sockets.js';
@@ -70,7 +71,14 @@ export function asyncApiDocument(): Json {
         ]),
       ),
       schemas: schemasOf(
-        { Snapshot: snapshotMessage, Change: changeMessage, Heartbeat: heartbeatMessage, Session: sessionResource },
+        {
+          Snapshot: snapshotMessage,
+          Change: changeMessage,
+          Heartbeat: heartbeatMessage,
+          Session: sessionResource,
+          Media: sessionMedia,
+          MediaFallback: mediaFallback,
+        },
         'output',
       ),
       securitySchemes: {

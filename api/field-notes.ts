@@ -14,9 +14,9 @@ export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
     supervisorId:
       'Who listens. One supervisor has one session on an interaction. With a token: its sub unless told, and nobody else without the role admin; with the API key it is required.',
     mediaServerGroupId:
-      'Asks the platform for this media server group; default: the one that carries the call. Where it cannot take the leg, another one of the same region is asked, then any; media.fallback tells.',
+      'Asks the platform for this media server group; default: the one that carries the call. Where it cannot take the leg, that one is asked, then two others of the call’s region, then any; media.fallback tells.',
     mediaAffinity:
-      'strict: the leg is made in that group or not at all, and the session ends as start-failed then. Default: preferred.',
+      'strict: the leg is made in the group that is named, or where none is in the one that carries the call; where that cannot be, there is none, and the session ends as start-failed. Default: preferred.',
     mode: 'What the session goes to once it is active. Default: silent.',
     maxDurationSeconds: 'It is stopped after so long, s. Default: 86400.',
     reason: 'Goes to the audit trail.',
@@ -41,6 +41,26 @@ export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
     unansweredSince: 'Since when the platform has not answered what the session asked of it; null: it has.',
     endReason: 'Why it ended; null while it has not.',
     serverNow: 'The time of the answer, to count down with.',
+  },
+  Media: {
+    mediaServerGroupId: 'The group that carries the leg, as the platform tells; null: it does not.',
+    affinity:
+      'How near that is to the group that carries the call: primary: it is that one; same-region; none: neither, or nobody could find out.',
+    fallback: 'That the leg was not made where it was wanted, as of its start; null: it was.',
+    codec: 'For the client of whoever listens: bitrateBps is the most that either direction should take, bit/s.',
+    playoutDelayMs: 'Likewise: how long the jitter buffer should hold what it has received, ms.',
+    nackEnabled: 'Likewise: whether lost packets should be asked for again (RFC 4585).',
+    packetLoss: '0 to 1, as of the last change; null before the first.',
+    jitterMs: 'ms, likewise.',
+    roundTripMs: 'ms, likewise.',
+    sampledAt: 'When that was measured, by the platform’s clock.',
+    quality:
+      'By the E-model of ITU-T G.107, with the profile above applied: good, fair or poor. The first sample tells at once, after that it takes as many in a row as a change of the bit rate does; null before.',
+  },
+  MediaFallback: {
+    wanted: 'The group that was named, or carries the call; null: nobody could tell which that is.',
+    reason:
+      'draining, down, unknown: as the platform says of that group. unavailable: it refused it, as where it is full. moved: it took it, and put the leg elsewhere. lookup-failed: which group carries the call could not be found out in time.',
   },
   Command: {
     action: 'start: the session’s own first command, whose commandId is ~start.',

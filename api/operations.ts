@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { commandRequest, commandResource, sessionRequest, startSessionInput } from '../domain/commands.js';
 import type { ProblemCode } from '../domain/errors.js';
+import { mediaFallback, sessionMedia } from '../domain/media.js';
 import { interactionStatus } from '../domain/platform-wire.js';
 import { auditEntry } from '../domain/audit-entry.js';
 import { sessionResource, sessionState } from '../domain/session.js';
@@ -38,6 +39,8 @@ const interactionResource = z.object({
 /** What is answered, likewise. */
 export const ANSWERS = {
   Session: sessionResource,
+  Media: sessionMedia,
+  MediaFallback: mediaFallback,
   SessionList: z.object({ items: z.array(sessionResource), nextCursor }),
   Command: commandResource,
   AuditEntry: auditEntry,

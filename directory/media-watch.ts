@@ -9,22 +9,10 @@ import { MEDIA_QUALITY_SIGNAL } from '../domain/workflow-contract.js';
 import { sessionsOfLegs } from './running-sessions.js';
 import type { RunningSession } from './running-sessions.js';
 import { signalled } from './tell-workflows.js';
+import { UnknownLegs } from './unknown-legs.js';
 
 /** How long one list request or signal may take, ms. */
 const CALL_LIMIT_MS = 5_000;
-
-/** Before legs that nobody here knows are looked up, ms: one request for all that come meanwhile. */
-const LOOKUP_PAUSE_MS = 250;
-const LEGS_AT_ONCE = 100;
-
-/**
- * When a leg that no session showed is looked up again, ms: lists lag by seconds. Most are other programs', and cost a
- * hundredth of a request every five minutes each.
- */
-const AGAIN_AFTER_MS = [2_000, 5_000, 30_000, 300_000] as const;
-
-/** Legs that are remembered as nobody's; the oldest go first. */
-const STRANGERS_KEPT = 50_000;
 
 /** A leg of which nothing was heard for so long is over, ms. */
 const FORGOTTEN_AFTER_MS = 600_000;
@@ -63,11 +51,6 @@ export interface WatchedLeg {
   isBeingTold: boolean;
 }
 
-interface Stranger {
-  tries: number;
-  lookUpAtMs: number;
-}
-
 /** The sessions that legs belong to. */
 export interface LegSessions {
   /** Those that run and have one of these legs, a hundred at most. */
@@ -103,16 +86,14 @@ export interface MediaWatchOptions {
 export class MediaWatch {
   readonly #options: MediaWatchOptions;
   readonly #legs = new Map<string, WatchedLeg>();
-  readonly #strangers = new Map<string, Stranger>();
-  readonly #wanted = new Set<string>();
-  #lookup: NodeJS.Timeout | undefined;
+  readonly #unknown: UnknownLegs;
   #tidiedAtMs = Date.now();
   #placedAtMs = 0;
-  /** Counts the times that it was cleared: what was asked before is none of its business any more. */
-  #generation = 0;
 
   constructor(options: MediaWatchOptions) {
     this.#options = options;
+    const { sessions, onTrouble } = options;
+    this.#unknown = new UnknownLegs({ find: sessions.find, onTrouble, onFound: (session) => this.know(session) });
   }
 
   /** Takes a sample; what follows from it happens by and by. */
@@ -120,7 +101,7 @@ export class MediaWatch {
     const now = Date.now();
     if (now - this.#tidiedAtMs > FORGOTTEN_AFTER_MS) this.#tidy(now);
     const leg = this.#legs.get(sample.monitorSessionId);
-    if (leg === undefined) return this.#meet(sample.monitorSessionId, now);
+    if (leg === undefined) return this.#unknown.meet(sample.monitorSessionId);
     leg.heardAtMs = now;
     const { playoutDelayMs } = profileOf(leg.affinity, leg.trend.step);
     const { limits } = this.#options;
@@ -157,7 +138,7 @@ export class MediaWatch {
       untold: undefined,
       isBeingTold: false,
     });
-    this.#strangers.delete(monitorSessionId);
+    this.#unknown.found(monitorSessionId);
   }
 
   /** Legs that were not heard of within that time, ms, those that have waited longest first. */
@@ -180,12 +161,8 @@ export class MediaWatch {
 
   /** Another process goes on with it. */
   clear(): void {
-    this.#generation += 1;
-    clearTimeout(this.#lookup);
-    this.#lookup = undefined;
+    this.#unknown.clear();
     this.#legs.clear();
-    this.#strangers.clear();
-    this.#wanted.clear();
   }
 
   /** One by one, and the last news only: who is told late is told how it is then. */
@@ -233,47 +210,6 @@ export class MediaWatch {
     if (affinity === leg.affinity || quality === null || isOvertaken) return;
     leg.untold = { quality, step, measures };
     await this.#tell(leg);
-  }
-
-  #meet(monitorSessionId: string, now: number): void {
-    const stranger = this.#strangers.get(monitorSessionId) ?? { tries: 0, lookUpAtMs: now };
-    if (stranger.lookUpAtMs > now) return;
-    this.#strangers.set(monitorSessionId, stranger);
-    const [oldest] = this.#strangers.size > STRANGERS_KEPT ? this.#strangers.keys() : [];
-    if (oldest !== undefined) this.#strangers.delete(oldest);
-    this.#wanted.add(monitorSessionId);
-    if (this.#lookup !== undefined) return;
-    this.#lookup = setTimeout(() => void this.#lookUp(), LOOKUP_PAUSE_MS);
-    this.#lookup.unref();
-  }
-
-  async #lookUp(): Promise<void> {
-    const { sessions, onTrouble } = this.#options;
-    const generation = this.#generation;
-    const wanted = [...this.#wanted];
-    this.#wanted.clear();
-    try {
-      for (let start = 0; start < wanted.length; start += LEGS_AT_ONCE) {
-        const some = wanted.slice(start, start + LEGS_AT_ONCE);
-        const found = await sessions.find(some);
-        if (generation !== this.#generation) return;
-        for (const session of found) this.know(session);
-        for (const id of some) this.#wait(id);
-      }
-    } catch (error) {
-      // The samples that follow ask again.
-      onTrouble(error);
-    }
-    if (generation !== this.#generation) return;
-    this.#lookup = undefined;
-    if (this.#wanted.size > 0) this.#lookup = setTimeout(() => void this.#lookUp(), LOOKUP_PAUSE_MS).unref();
-  }
-
-  #wait(monitorSessionId: string): void {
-    const stranger = this.#strangers.get(monitorSessionId);
-    if (stranger === undefined) return;
-    stranger.lookUpAtMs = Date.now() + (AGAIN_AFTER_MS[stranger.tries] ?? 0);
-    stranger.tries = Math.min(stranger.tries + 1, AGAIN_AFTER_MS.length - 1);
   }
 
   #tidy(now: number): void {

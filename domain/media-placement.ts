@@ -22,8 +22,8 @@ export interface PlacementPlan {
   /** What the caller named, or the group that carries the interaction. */
   readonly wanted: string | null;
   readonly candidates: readonly [string | null, ...(string | null)[]];
-  /** Why the first candidate is not what was wanted; `null`: it is. */
-  readonly passedOver: FallbackReason | null;
+  /** Why the leg is not where it was wanted, should it not be. */
+  readonly whyNot: FallbackReason;
 }
 
 /** Where a leg was put. */
@@ -48,7 +48,7 @@ export function planPlacement(
   const home = primary === undefined || groups === undefined ? null : homeOf(primary, groups);
   const wanted = asked.mediaServerGroupId ?? primary?.id ?? null;
   if (asked.isStrict) {
-    return wanted === null ? undefined : { home, wanted, candidates: [wanted], passedOver: null };
+    return wanted === null ? undefined : { home, wanted, candidates: [wanted], whyNot: whyNot(groups, wanted) };
   }
   // The caller's own choice is the platform's to refuse; ours is not made where it is known to be in vain.
   const named = asked.mediaServerGroupId;
@@ -59,23 +59,17 @@ export function planPlacement(
     ...usable.filter((group) => group !== primary && isIn(region, group)).slice(0, NEIGHBOURS_TRIED),
   ].map(({ id }) => id);
   const [first, ...rest] = [...(named === undefined ? [] : [named]), ...near, null];
-  const passedOver = first === wanted && wanted !== null ? null : whyNot(groups, primary);
-  return { home, wanted, candidates: [first, ...rest], passedOver };
+  return { home, wanted, candidates: [first, ...rest], whyNot: whyNot(groups, wanted) };
 }
 
 /**
  * Where the leg is by the plan, once one of its candidates was taken.
  * @param index of that one
  */
-export function placementOf(plan: PlacementPlan, index: number): Placement {
-  const { home, wanted, candidates, passedOver } = plan;
-  // With the first one refused, that is the reason, unless it was none of ours.
-  const reason = passedOver ?? (index === 0 ? null : 'unavailable');
-  return {
-    mediaServerGroupId: candidates[index] ?? null,
-    home,
-    fallback: reason === null ? null : { wanted, reason },
-  };
+export function placementOf({ home, wanted, candidates, whyNot: reason }: PlacementPlan, index: number): Placement {
+  const mediaServerGroupId = candidates[index] ?? null;
+  const isWanted = mediaServerGroupId !== null && mediaServerGroupId === wanted;
+  return { mediaServerGroupId, home, fallback: isWanted ? null : { wanted, reason } };
 }
 
 /** That the platform put a leg elsewhere than it was asked to, and said that it would. */
@@ -109,11 +103,10 @@ function isIn(region: string | null | undefined, group: MediaServerGroup): boole
   return group.region !== null && group.region === region;
 }
 
-function whyNot(
-  groups: readonly MediaServerGroup[] | undefined,
-  primary: MediaServerGroup | undefined,
-): FallbackReason {
-  if (groups === undefined) return 'lookup-failed';
-  if (primary === undefined) return 'unknown';
-  return primary.state === 'draining' ? 'draining' : 'down';
+/** Why a leg would not be in the group that was wanted; one that seems to take legs has refused it, being full perhaps. */
+function whyNot(groups: readonly MediaServerGroup[] | undefined, wanted: string | null): FallbackReason {
+  if (wanted === null) return 'lookup-failed';
+  if (groups === undefined) return 'unavailable';
+  const state = groups.find(({ id }) => id === wanted)?.state ?? 'unknown';
+  return state === 'available' ? 'unavailable' : state;
 }

@@ -17,9 +17,9 @@ export const mediaAffinity = z.enum(['primary', 'same-region', 'none']);
 export type MediaAffinity = z.infer<typeof mediaAffinity>;
 
 /**
- * Why a leg is not where it was wanted: that group is `draining` or `down`; the platform refused it as `unavailable` (unknown,
- * draining or full), or took it and put the leg elsewhere (`moved`); it is `unknown` which one carries the interaction; or that
- * could not be looked up in time.
+ * Why a leg is not where it was wanted: by the platform's own list that group is `draining`, `down` or `unknown`; it is
+ * `unavailable`, which is all that the refusal says; the platform took it and put the leg elsewhere (`moved`); or which one
+ * carries the interaction could not be found out in time (`lookup-failed`).
  */
 export const fallbackReason = z.enum(['draining', 'down', 'unavailable', 'moved', 'unknown', 'lookup-failed']);
 export type FallbackReason = z.infer<typeof fallbackReason>;

@@ -202,7 +202,12 @@ const settingsSchema = z.object({
   sweepIntervalSeconds: wholeNumber(1, 3600, 60, 'Seconds between two sweeps over all sessions'),
   bargeWaitSeconds: wholeNumber(1, 3600, 30, 'Seconds that a barge or whisper waits for the exclusive channel'),
   confirmTimeoutSeconds: wholeNumber(1, 3600, 60, 'Seconds until a leg that the platform never confirms is given up'),
-  mediaLossPercent: wholeNumber(1, 50, 3, 'Percent of packets lost beyond which a leg gets a lower bit rate'),
+  mediaLossPercent: wholeNumber(
+    1,
+    50,
+    3,
+    'Percent of packets lost beyond which a leg gets a lower bit rate (3: `packetLoss` 0.03)',
+  ),
   mediaJitterMs: wholeNumber(1, 1000, 30, 'Jitter beyond which it does, ms'),
   mediaBadSamples: wholeNumber(1, 100, 3, 'Samples in a row that it takes'),
   mediaGoodSamples: wholeNumber(

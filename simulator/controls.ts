@@ -299,7 +299,10 @@ export class Controls {
 
   #group(id: string): NonNullable<ReturnType<PlatformCore['mediaServers']['get']>> {
     const group = this.#options.core.mediaServers.get(id);
-    if (group === undefined) throw new ControlError(`Expected a known media server group, got \`${id}\``);
+    if (group === undefined) {
+      const known = this.#options.core.mediaServers.all().map((one) => one.id);
+      throw new ControlError(`Expected one of ${known.join(', ')}, got \`${id}\``);
+    }
     return group;
   }
 }

@@ -26,7 +26,7 @@ const preferred = (mediaServerGroupId?: string) => ({
 describe('without a wish', () => {
   test('the leg goes to the group that carries the call, else to another of its region, else anywhere', () => {
     const plan = planPlacement(GROUPS, preferred());
-    expect(plan).toMatchObject({ wanted: 'us-1', candidates: ['us-1', 'us-2', 'us-3', null], passedOver: null });
+    expect(plan).toMatchObject({ wanted: 'us-1', candidates: ['us-1', 'us-2', 'us-3', null] });
     expect(plan && placementOf(plan, 0)).toMatchObject({ mediaServerGroupId: 'us-1', fallback: null });
     expect(plan && placementOf(plan, 1).fallback).toEqual({ wanted: 'us-1', reason: 'unavailable' });
     expect(plan && placementOf(plan, 3)).toMatchObject({ mediaServerGroupId: null, fallback: { wanted: 'us-1' } });
@@ -40,13 +40,13 @@ describe('without a wish', () => {
   });
 
   test.each([
-    ['lookup-failed', undefined],
-    ['unknown', []],
-    ['unknown', GROUPS.filter(({ primary }) => !primary)],
-  ] as const)('%s: the platform chooses, and that is told', (reason, groups) => {
+    ['nobody could look it up', undefined],
+    ['there are no groups', []],
+    ['none of them carries the call', GROUPS.filter(({ primary }) => !primary)],
+  ] as const)('%s: the platform chooses, and that is told', (_, groups) => {
     const plan = planPlacement(groups, preferred());
-    expect(plan).toEqual({ home: null, wanted: null, candidates: [null], passedOver: reason });
-    expect(plan && placementOf(plan, 0).fallback).toEqual({ wanted: null, reason });
+    expect(plan).toMatchObject({ home: null, wanted: null, candidates: [null] });
+    expect(plan && placementOf(plan, 0).fallback).toEqual({ wanted: null, reason: 'lookup-failed' });
   });
 });
 
@@ -56,7 +56,14 @@ describe('a wish', () => {
     expect(plan?.candidates).toEqual(['eu-1', 'us-1', 'us-2', 'us-3', null]);
     expect(plan && placementOf(plan, 0).fallback).toBeNull();
     expect(plan && placementOf(plan, 1).fallback).toEqual({ wanted: 'eu-1', reason: 'unavailable' });
-    expect(planPlacement(undefined, preferred('eu-1'))?.candidates).toEqual(['eu-1', null]);
+    const blind = planPlacement(undefined, preferred('eu-1'));
+    expect(blind?.candidates).toEqual(['eu-1', null]);
+    expect(blind && placementOf(blind, 1).fallback).toEqual({ wanted: 'eu-1', reason: 'unavailable' });
+    const nowhere = planPlacement(GROUPS, preferred('nowhere'));
+    expect(nowhere && placementOf(nowhere, 1).fallback).toEqual({ wanted: 'nowhere', reason: 'unknown' });
+    const drained = planPlacement(withPrimary('draining'), preferred('us-1'));
+    expect(drained && placementOf(drained, 0).fallback).toBeNull();
+    expect(drained && placementOf(drained, 1).fallback).toEqual({ wanted: 'us-1', reason: 'draining' });
     expect(planPlacement(withPrimary('down'), preferred('us-1'))?.candidates).toEqual(['us-1', 'us-2', 'us-3', null]);
   });
 

@@ -215,12 +215,12 @@ describe('a caller’s own choice', () => {
     expect(await mediaOf(session)).toMatchObject({
       mediaServerGroupId: US,
       affinity: 'primary',
-      fallback: { wanted: 'ms-group-nowhere', reason: 'unavailable' },
+      fallback: { wanted: 'ms-group-nowhere', reason: 'unknown' },
     });
     const { history } = await reportOf(session);
     expect(history.find(({ type }) => type === 'leg.made')).toMatchObject({
       wantedGroupId: 'ms-group-nowhere',
-      fallbackReason: 'unavailable',
+      fallbackReason: 'unknown',
       mediaServerGroupId: US,
       affinity: 'primary',
     });
