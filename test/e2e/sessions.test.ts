@@ -279,7 +279,11 @@ test(
     const interactionId = await client.connected();
     const { sessionId } = await client.create(interactionId, 'cora');
     expect(await client.command(sessionId, 'whisper')).toBe('applied');
-    const before = await client.sessionOf(sessionId);
+    // What is heard of it first is a change too.
+    const before = await until('it has been heard', async () => {
+      const session = await client.sessionOf(sessionId);
+      return (session.media?.quality ?? null) !== null && session;
+    });
     const { apiKey } = product;
     expect(await product.stop()).toBe(0);
 
