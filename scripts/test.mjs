@@ -42,7 +42,7 @@ await step('build', async () => {
   return true;
 });
 // Temporal's servers are many, short-lived and small here: they need not save memory.
-process.env.GOGC ??= '400';
+process.env.GOGC ??= '800';
 const asked = process.argv.slice(2);
 if (asked.length > 0) await jestStep('tests', asked);
 else {
