@@ -1,4 +1,5 @@
 import {
+  CancellationScope,
   condition,
   continueAsNew,
   defineQuery,
@@ -77,6 +78,7 @@ class InteractionSweep {
   #hasNews = false;
   #isSweeping = false;
   #isComparing = false;
+  #sweepUnderWay = new CancellationScope();
   #sweptAtMs = 0;
   #comparedAtMs = 0;
 
@@ -109,7 +111,8 @@ class InteractionSweep {
       }
       const { sweepDueMs, roundDueMs } = this.#carried;
       if (!this.#isSweeping) this.#alarm.setFor(sweepDueMs);
-      if (!isHistoryLong && !this.#isComparing) this.#alarm.setFor(roundDueMs);
+      // Of a run that is to end it is overdue once its sweep has been called off for it.
+      if (!this.#isComparing && (!isHistoryLong || roundDueMs > Date.now())) this.#alarm.setFor(roundDueMs);
       // Bounded by the alarm, or by the limits of what is under way.
       await condition(() => this.#hasNews || this.#alarm.takeRing());
     }
@@ -153,15 +156,24 @@ class InteractionSweep {
     });
   }
 
-  /** A run that is to end begins no round; but sweeps go on for as long as its last round takes. */
+  /**
+   * A run that is to end begins no round; but sweeps go on for as long as its last round takes. A sweep that does not come to
+   * its end, as where lists fail, must not keep it from its own: the next run has both.
+   */
   #beginWhatIsDue(isHistoryLong: boolean): void {
     const now = Date.now();
+    const isStuck = this.#isSweeping && !this.#isComparing && !this.#sweepUnderWay.consideredCancelled;
+    if (isHistoryLong && isStuck && now >= this.#carried.roundDueMs) {
+      this.#carry({ sweepDueMs: now });
+      this.#sweepUnderWay.cancel();
+    }
     const mayBegin = !isHistoryLong || this.#isComparing;
     if (mayBegin && !this.#isSweeping && now >= this.#carried.sweepDueMs) {
       this.#isSweeping = true;
       this.#sweptAtMs = now;
       this.#carry({ sweepDueMs: now + this.#settings.intervalMs });
-      void this.#trying('sweep', () => this.#sweep(now)).finally(() => {
+      this.#sweepUnderWay = new CancellationScope();
+      void this.#trying('sweep', () => this.#sweepUnderWay.run(() => this.#sweep(now))).finally(() => {
         this.#isSweeping = false;
         this.#hasNews = true;
       });

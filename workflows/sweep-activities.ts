@@ -1,4 +1,4 @@
-import { proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/activities.js';
 import { PRIORITY } from './activity-priority.js';
 
@@ -8,6 +8,8 @@ export const { sweepEnded } = proxyActivities<Pick<Activities, 'sweepEnded'>>({
   scheduleToCloseTimeout: '15 minutes',
   heartbeatTimeout: '30s',
   retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '15s' },
+  // What it has told is told; the next one begins where it began.
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
   summary: 'end the sessions of calls that are over',
   priority: PRIORITY.background,
 });
