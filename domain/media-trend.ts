@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { LAST_STEP } from './media.js';
 import type { MediaMeasures, MediaQuality } from './media.js';
 import { compareQuality, qualityOf } from './media-quality.js';
@@ -9,19 +8,18 @@ import { compareQuality, qualityOf } from './media-quality.js';
  */
 
 /** When samples make a change (docs/decisions/0015-media-quality.md says why by default at these). */
-export const mediaLimits = z.object({
+export interface MediaLimits {
   /** Beyond this a leg should have a lower bit rate, 0–1. */
-  packetLoss: z.number().positive().max(1),
+  readonly packetLoss: number;
   /** Likewise, ms. */
-  jitterMs: z.number().positive(),
+  readonly jitterMs: number;
   /** Samples in a row that make it worse. */
-  badSamples: z.int().positive(),
-  /** Samples in a row, within half of the limits, that make it better. */
-  goodSamples: z.int().positive(),
+  readonly badSamples: number;
+  /** Samples in a row that make it better; for the bit rate within half of the limits. */
+  readonly goodSamples: number;
   /** Changes of one leg in any minute at most. */
-  changesPerMinute: z.int().positive(),
-});
-export type MediaLimits = z.infer<typeof mediaLimits>;
+  readonly changesPerMinute: number;
+}
 
 /** What is left of the limits where a leg is far enough from them to have its bit rate back. */
 const WELL_WITHIN = 0.5;

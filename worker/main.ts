@@ -17,6 +17,7 @@ import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { addProcessMetrics } from '../telemetry/process-metrics.js';
 import { countWorkers } from './count-workers.js';
+import type { MediaSettings } from './media-route.js';
 import { startMetricsServer } from './metrics-server.js';
 import type { MetricsServer } from './metrics-server.js';
 import { WorkerMetrics } from './metrics.js';
@@ -25,7 +26,6 @@ import { installRuntimeLog } from './runtime-log.js';
 import { SdkMetrics } from './sdk-metrics.js';
 import { ensureSearchAttributes, SearchAttributesMissing } from './search-attributes.js';
 import { createSessionWorker } from './session-worker.js';
-import type { MediaSettings } from './session-worker.js';
 import { keepStandingWorkflows } from './standing-workflows.js';
 
 async function main(): Promise<void> {
@@ -73,7 +73,7 @@ async function main(): Promise<void> {
       const hints = hintSinks(settings, namespace, log);
       // Before the workers: a connection that a worker uses can't be closed, and that would be all that is told.
       const sweep = { intervalMs: sweepIntervalSeconds * 1_000 };
-      const media = mediaSettings(settings);
+      const media = mediaSettings(settings, log);
       const listens = followsEvents || media.pollMs > 0;
       const release = await keepStandingWorkflows({ client, workerId, taskQueue, sweep, listens }, log);
       const share = (count: number): void => {
@@ -142,8 +142,9 @@ async function showMetrics(
   }
 }
 
-function mediaSettings(settings: WorkerSettings): MediaSettings {
+function mediaSettings(settings: WorkerSettings, log: Logger): MediaSettings {
   return {
+    onTrouble: (error) => log.warn({ err: error }, 'media.not-followed'),
     pollMs: settings.mediaPollSeconds * 1_000,
     limits: {
       packetLoss: settings.mediaLossPercent / 100,

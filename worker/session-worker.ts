@@ -3,32 +3,23 @@ import type { InjectedSinks, NativeConnection, WorkerOptions } from '@temporalio
 import { Client } from '@temporalio/client';
 import { createActivities } from '../activities/activities.js';
 import { createEventActivities } from '../activities/follow-events.js';
-import type { MediaRoute } from '../activities/follow-events.js';
 import { createWatchActivities } from '../activities/holder-watch.js';
 import { createTokenActivities } from '../activities/keep-token.js';
 import { createMediaServerLookup } from '../activities/media-server-lookup.js';
-import { heardSessionsOf, pollMedia } from '../activities/poll-media.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import type { SessionAnnouncement } from '../domain/announcements.js';
 import type { CommandNews } from '../domain/command-outcomes.js';
 import { EventRouter } from '../directory/event-router.js';
-import { legSessions, MediaWatch } from '../directory/media-watch.js';
 import { watchQueue } from '../domain/channel.js';
-import { homeIn } from '../domain/media-placement.js';
-import type { MediaLimits } from '../domain/media-trend.js';
 import { workerQueue } from '../domain/token-keeper.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import type { TokenReport } from '../platform/token-source.js';
 import type { SessionSinks } from '../workflows/session-announcements.js';
+import { createMediaRoute } from './media-route.js';
+import type { MediaSettings } from './media-route.js';
 import type { WorkerMetrics } from './metrics.js';
 import { observed } from './observed-activities.js';
 import { builtBundle, bundleWorkflows } from './workflow-bundle.js';
-
-export interface MediaSettings {
-  readonly limits: MediaLimits;
-  /** Between two looks at a leg that the event stream does not tell of, ms; 0: none. */
-  readonly pollMs: number;
-}
 
 export interface SessionWorkerOptions {
   readonly connection: NativeConnection;
@@ -80,9 +71,6 @@ const STICKY_FOR = '2s';
  */
 const FAILURES_OF_WORKFLOWS: NonNullable<WorkerOptions['workflowFailureErrorTypes']> = { '*': ['NondeterminismError'] };
 
-/** A leg that is suddenly heard worse may be so because its call has just been moved to another group, ms. */
-const FRESH_MS = 1_000;
-
 /** Few: each poll of a worker that is frozen, or cut off, swallows one attempt at taking over from it. */
 const WATCH_POLLS = 2;
 
@@ -131,21 +119,16 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
       },
     },
   };
-  const mediaRoute = ({ limits, pollMs }: MediaSettings): MediaRoute => {
-    const homeOf = async (interactionId: string) => homeIn((await mediaServers(interactionId, FRESH_MS)).groups ?? []);
-    const watch = new MediaWatch({ sessions: legSessions(client), limits, homeOf, onTrouble });
-    metrics?.watchMedia(watch);
-    return {
-      take: (sample) => watch.sample(sample),
-      leave: () => watch.clear(),
-      ...(pollMs === 0
-        ? {}
-        : {
-            poll: (signal: AbortSignal) =>
-              pollMedia({ platform, sessions: heardSessionsOf(client), watch, pollMs, signal, onTrouble }),
-          }),
-    };
-  };
+  const media =
+    options.media === undefined
+      ? undefined
+      : createMediaRoute({
+          settings: options.media,
+          client,
+          platform,
+          mediaServers,
+          show: (watch) => metrics?.watchMedia(watch),
+        });
   const main = await Worker.create({
     connection,
     namespace,
@@ -166,7 +149,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
       ...createWatchActivities(),
       ...createEventActivities(platform, {
         ...(followsEvents ? { calls: (event) => router.route(event) } : {}),
-        ...(options.media === undefined ? {} : { media: mediaRoute(options.media) }),
+        ...(media === undefined ? {} : { media }),
       }),
     },
     maxHeartbeatThrottleInterval: HEARTBEAT_PACE_MS,
