@@ -1,7 +1,8 @@
 import { cancellationSignal, getClient, heartbeat, log, sleep } from '@temporalio/activity';
 import { signalled } from '../directory/tell-workflows.js';
 import { isCallEvent } from '../domain/platform-events.js';
-import type { CallEvent, MediaEvent } from '../domain/platform-events.js';
+import type { CallEvent } from '../domain/platform-events.js';
+import type { MediaMetrics } from '../domain/platform-wire.js';
 import { INTERACTION_SWEEP_ID, SWEEP_NOW } from '../domain/sweep.js';
 import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
@@ -54,7 +55,7 @@ export interface EventRoutes {
 }
 
 export interface MediaRoute {
-  readonly take: (sample: MediaEvent['data']) => void;
+  readonly take: (sample: MediaMetrics) => void;
   /** Asks of legs that are not told of, until the signal fires; it does not reject. Absent: never. */
   readonly poll?: (signal: AbortSignal) => Promise<void>;
   /** Somebody else goes on. */

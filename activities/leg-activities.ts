@@ -141,7 +141,7 @@ export function createLegActivities(
         const repeated = { ...workflowExecution, chainRunId, interactionId, mayStillSendMs: START_LIMIT_MS };
         const earlier = await earlierLeg(repeated, signal);
         if (earlier !== undefined) {
-          const home = homeIn((await mediaServers(interactionId)).groups ?? []);
+          const home = homeIn((await mediaServers(interactionId)).groups);
           const placement = { mediaServerGroupId: null, home, fallback: null };
           return { kind: 'started', monitorSessionId: earlier, placement };
         }

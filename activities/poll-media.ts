@@ -111,13 +111,12 @@ class MediaPoll {
   /** What the platform said instead of telling; the leg is left alone for a while then, whatever it was. */
   async #ask(leg: WatchedLeg): Promise<PlatformError | undefined> {
     const { platform, watch, signal } = this.#options;
-    const { interactionId, monitorSessionId } = leg;
     try {
-      watch.sample({ ...(await platform.mediaMetrics(leg, { signal })), interactionId });
+      watch.sample(await platform.mediaMetrics(leg, { signal }));
       return undefined;
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error;
-      if (error.fault.kind !== 'throttled') this.#notBefore.set(monitorSessionId, Date.now() + UNTOLD_PAUSE_MS);
+      if (error.fault.kind !== 'throttled') this.#notBefore.set(leg.monitorSessionId, Date.now() + UNTOLD_PAUSE_MS);
       return error;
     }
   }

@@ -1,8 +1,8 @@
 import { AWAIT_LIMIT_MS } from '../domain/commands.js';
 import type { AwaitCommandInput } from '../domain/commands.js';
 import { commandOutcome } from '../domain/session-report.js';
-import { AWAIT_COMMAND_UPDATE } from '../domain/workflow-contract.js';
 import type { CommandOutcome } from '../domain/session-report.js';
+import { AWAIT_COMMAND_UPDATE } from '../domain/workflow-contract.js';
 import type { Wait } from './prefer.js';
 import type { Temporal } from './temporal-client.js';
 

@@ -13,6 +13,7 @@ import { newSessionRecord } from '../domain/session-record.js';
 import { sessionSnapshot } from '../domain/session.js';
 import type { SessionSnapshot } from '../domain/session.js';
 import { MONITORING_SESSION, SESSION_MEMO } from '../domain/workflow-contract.js';
+import { QUALITY } from '../simulator/media-servers.js';
 import { Random } from '../simulator/random.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { installRuntimeLog } from '../worker/runtime-log.js';
@@ -69,7 +70,7 @@ await followMany('a third of them across regions', (index) => (index % 3 === 0 ?
  */
 function hourOf(kind: 'near' | 'far' | 'near, on a network that is bad for 2 minutes in 10'): void {
   const draw = new Random(`bench/${kind}`);
-  const range = (min: number, max: number): number => draw.between(min, max);
+  const drawn = ([min, max]: readonly [number, number]): number => draw.between(min, max);
   const changes: number[] = [];
   for (let leg = 0; leg < HOURS; leg += 1) {
     const affinity = kind === 'far' ? 'none' : 'primary';
@@ -81,10 +82,11 @@ function hourOf(kind: 'near' | 'far' | 'near, on a network that is bad for 2 min
       const share = profile.codec.bitrateBps / 32_000;
       const isBad = kind.endsWith('10') && (atS + offsetS) % 600 < 120;
       const isFar = kind === 'far' || isBad;
+      const network = QUALITY[isFar ? 'crossRegion' : 'sameGroup'];
       const sample = {
-        packetLoss: (isFar ? range(0.02, 0.08) : range(0, 0.008)) * share,
-        jitterMs: (isFar ? range(25, 60) : range(1, 8)) * share,
-        roundTripMs: isFar ? range(200, 320) : range(15, 45),
+        packetLoss: drawn(network.packetLoss) * share,
+        jitterMs: drawn(network.jitterMs) * share,
+        roundTripMs: drawn(network.roundTripMs),
         sampledAt: new Date(atS * 1_000).toISOString(),
       };
       const { playoutDelayMs } = profile;
@@ -115,10 +117,11 @@ async function compareAffinity(
     workflowSettings: { confirmTimeoutSeconds: 60, bargeWaitSeconds: 30 },
   });
   const running = worker.run();
+  const lookup = createMediaServerLookup(platform);
   const watch = new MediaWatch({
     sessions: legSessions(client),
     limits: LIMITS,
-    homeOf: async (id) => homeIn((await createMediaServerLookup(platform)(id)).groups ?? []),
+    homeOf: async (id) => homeIn((await lookup(id)).groups),
     onTrouble: (error) => print(String(error)),
   });
   const sessions = await aFewAtATime([...Array(CALLS).keys()], async (index) => {
@@ -138,7 +141,7 @@ async function compareAffinity(
   for (let sample = 0; sample < 4; sample += 1) {
     for (const { leg, interactionId } of sessions) {
       if (leg !== null) {
-        watch.sample({ ...(await platform.mediaMetrics({ interactionId, monitorSessionId: leg })), interactionId });
+        watch.sample(await platform.mediaMetrics({ interactionId, monitorSessionId: leg }));
       }
     }
     await until('the first samples have found their sessions', 100, () =>
@@ -215,7 +218,9 @@ async function followMany(title: string, groupOf: (index: number) => string): Pr
     },
     { signal: over.signal },
   );
-  await until('every leg is followed', 100, () => (watch.qualities.length === LEGS ? true : undefined));
+  await until('every leg is followed', 100, () =>
+    watch.qualities.filter((quality) => quality !== null).length === LEGS ? true : undefined,
+  );
   const [toldAtFirst, samplesAtFirst, cpu, startedAtMs] = [told, samples, process.cpuUsage(), performance.now()];
   await sleep(MEASURED_S * 1_000);
   const { user, system } = process.cpuUsage(cpu);

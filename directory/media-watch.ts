@@ -5,6 +5,7 @@ import { profileOf, stepOf } from '../domain/media.js';
 import type { MediaAffinity, MediaMeasures, MediaNews } from '../domain/media.js';
 import { newTrend, withSample } from '../domain/media-trend.js';
 import type { MediaChange, MediaLimits, MediaTrend } from '../domain/media-trend.js';
+import type { MediaMetrics } from '../domain/platform-wire.js';
 import { MEDIA_QUALITY_SIGNAL } from '../domain/workflow-contract.js';
 import { sessionsOfLegs } from './running-sessions.js';
 import type { RunningSession } from './running-sessions.js';
@@ -26,12 +27,6 @@ const BETWEEN_LOOKUPS_MS = 500;
 
 /** Who takes a leg over does not know when its session was told last, ms. */
 const A_MINUTE_MS = 60_000;
-
-/** A sample of a leg, whoever told it. */
-export interface LegSample extends MediaMeasures {
-  readonly interactionId: string;
-  readonly monitorSessionId: string;
-}
 
 /** A leg whose session is known. */
 export interface WatchedLeg {
@@ -97,7 +92,7 @@ export class MediaWatch {
   }
 
   /** Takes a sample; what follows from it happens by and by. */
-  sample(sample: LegSample): void {
+  sample(sample: MediaMetrics): void {
     const now = Date.now();
     if (now - this.#tidiedAtMs > FORGOTTEN_AFTER_MS) this.#tidy(now);
     const leg = this.#legs.get(sample.monitorSessionId);

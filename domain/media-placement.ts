@@ -45,7 +45,7 @@ export function planPlacement(
   asked: { readonly mediaServerGroupId?: string; readonly isStrict: boolean },
 ): PlacementPlan | undefined {
   const primary = groups?.find((group) => group.primary);
-  const home = primary === undefined || groups === undefined ? null : homeOf(primary, groups);
+  const home = homeIn(groups);
   const wanted = asked.mediaServerGroupId ?? primary?.id ?? null;
   if (asked.isStrict) {
     return wanted === null ? undefined : { home, wanted, candidates: [wanted], whyNot: whyNot(groups, wanted) };
@@ -85,16 +85,11 @@ export function affinityOf(home: MediaHome | null, mediaServerGroupId: string | 
   return home.sameRegion.includes(mediaServerGroupId) ? 'same-region' : 'none';
 }
 
-/** Where the groups of an interaction say that it is carried; `null`: they do not. */
-export function homeIn(groups: readonly MediaServerGroup[]): MediaHome | null {
+/** Where the groups of an interaction say that it is carried; `null`: they do not, or were not to be had. */
+export function homeIn(groups: readonly MediaServerGroup[] = []): MediaHome | null {
   const primary = groups.find((group) => group.primary);
-  return primary === undefined ? null : homeOf(primary, groups);
-}
-
-function homeOf(primary: MediaServerGroup, groups: readonly MediaServerGroup[]): MediaHome {
-  const neighbours = groups.filter(
-    ({ id, region }) => id !== primary.id && region !== null && region === primary.region,
-  );
+  if (primary === undefined) return null;
+  const neighbours = groups.filter((group) => group.id !== primary.id && isIn(primary.region, group));
   return { primary: primary.id, sameRegion: neighbours.map(({ id }) => id).slice(0, NEIGHBOURS_KNOWN) };
 }
 

@@ -65,7 +65,7 @@ export type MediaMeasures = z.infer<typeof mediaMeasures>;
 export const sessionMedia = z.object({
   codec: mediaProfile.shape.codec.default(() => profileOf('none', 0).codec),
   playoutDelayMs: mediaProfile.shape.playoutDelayMs.default(() => profileOf('none', 0).playoutDelayMs),
-  nackEnabled: mediaProfile.shape.nackEnabled.default(true),
+  nackEnabled: mediaProfile.shape.nackEnabled.default(() => profileOf('none', 0).nackEnabled),
   /** The group that carries the leg; `null` where the platform does not tell. */
   mediaServerGroupId: z.string().nullable(),
   affinity: mediaAffinity.default('none'),
@@ -97,8 +97,9 @@ export type MediaNews = z.infer<typeof mediaNews>;
  * Bit rates of Opus, from the best: what RFC 7587 (section 3.1.1) recommends for speech at full band (28–40 kbit/s),
  * wide band (16–20) and narrow band (8–12).
  */
-const BITRATE_STEPS_BPS = [32_000, 20_000, 12_000] as const;
-export const LAST_STEP = 2;
+const LOWEST_BITRATE_BPS = 12_000;
+const BITRATE_STEPS_BPS = [32_000, 20_000, LOWEST_BITRATE_BPS] as const;
+export const LAST_STEP = BITRATE_STEPS_BPS.length - 1;
 
 /** Three packets of 20 ms: what a network within one region needs. */
 const STANDING_PLAYOUT_MS = 60;
@@ -116,7 +117,7 @@ const TUNED_PLAYOUT_MS = 150;
 export function profileOf(affinity: MediaAffinity, step: number): MediaProfile {
   const isTuned = affinity === 'none' || step > 0;
   return {
-    codec: { name: 'opus', bitrateBps: BITRATE_STEPS_BPS[step] ?? BITRATE_STEPS_BPS[LAST_STEP] },
+    codec: { name: 'opus', bitrateBps: BITRATE_STEPS_BPS[step] ?? LOWEST_BITRATE_BPS },
     playoutDelayMs: isTuned ? TUNED_PLAYOUT_MS : STANDING_PLAYOUT_MS,
     nackEnabled: isTuned,
   };

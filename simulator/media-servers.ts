@@ -16,7 +16,7 @@ const DEFAULT_GROUPS: readonly MediaServerGroup[] = [
 const OWN_GROUP_PROBABILITY = 0.6;
 
 /** Ranges of a sample by how far the leg is from the interaction's group (seed, Edge Case 1: 200 ms and more across regions). */
-const QUALITY = {
+export const QUALITY = {
   sameGroup: { packetLoss: [0, 0.008], jitterMs: [1, 8], roundTripMs: [15, 45] },
   sameRegion: { packetLoss: [0.001, 0.012], jitterMs: [2, 12], roundTripMs: [20, 60] },
   crossRegion: { packetLoss: [0.02, 0.08], jitterMs: [25, 60], roundTripMs: [200, 320] },
@@ -34,6 +34,8 @@ export interface MediaServersOptions {
   readonly legs: LegBook;
   readonly allocation: Random;
   readonly quality: Random;
+  /** Whether a leg lands in another region than it was asked to. */
+  readonly movesLegs: () => boolean;
 }
 
 /** A sample of one leg's media quality; loss is 0..1 (`platform-api.md`, Media quality). */
@@ -51,9 +53,6 @@ export class MediaServers {
   readonly #groups = new Map<string, MediaServerGroup>();
   /** By leg: what was set, in place of what its distance makes of it. */
   readonly #conditions = new Map<string, MediaConditions>();
-
-  /** Whether a leg lands in another region than it was asked to. */
-  movesLegs = false;
 
   constructor(options: MediaServersOptions) {
     this.#options = options;
@@ -89,7 +88,7 @@ export class MediaServers {
     if (requestedGroupId !== undefined) {
       const requested = this.#groups.get(requestedGroupId);
       if (requested === undefined || !this.#takesLegs(requested)) return null;
-      return (this.movesLegs ? this.#farFrom(requested) : undefined) ?? requested;
+      return (this.#options.movesLegs() ? this.#farFrom(requested) : undefined) ?? requested;
     }
     const candidates = this.all().filter((group) => this.#takesLegs(group));
     const own = candidates.find((group) => group.id === interaction.primaryGroupId);

@@ -16,6 +16,8 @@ export interface PlatformCoreOptions {
   readonly ledger: LedgerBook;
   readonly publisher: EventPublisher;
   readonly activationDelayMs: ActivationDelayMs;
+  /** Whether a leg lands in another region than it was asked to. */
+  readonly movesLegs: () => boolean;
   readonly endedInteractionsListedSeconds: number;
   readonly endedLegsListedSeconds: number;
   /** Called after every change; `legChanged` asks to make it durable at once. */
@@ -73,6 +75,7 @@ export class PlatformCore {
       legs: this.legs,
       allocation: random.allocation,
       quality: random.mediaQuality,
+      movesLegs: options.movesLegs,
     });
   }
 

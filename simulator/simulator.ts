@@ -56,6 +56,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     lifetimeSeconds: settings.tokenLifetimeSeconds,
     onChange: () => stateFile?.changed(true),
   });
+  let habits: PlatformHabits = settings.habits;
   const core = new PlatformCore({
     clock,
     timers,
@@ -63,11 +64,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     ledger,
     publisher,
     activationDelayMs: settings.activationDelayMs,
+    movesLegs: () => habits.movesLegs,
     endedInteractionsListedSeconds: settings.endedInteractionsListedSeconds,
     endedLegsListedSeconds: settings.endedLegsListedSeconds,
     onChange: (legChanged) => stateFile?.changed(legChanged),
   });
-  core.mediaServers.movesLegs = settings.habits.movesLegs;
   const snapshot = (): SavedState => ({
     version: 1,
     boot,
@@ -84,7 +85,6 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const rateLimiter = new RateLimiter(clock, settings.rateLimit);
   const faults = new RequestFaults(random.requestFaults);
   const population = settings.population === null ? null : new Population(core, random.population, settings.population);
-  let habits: PlatformHabits = settings.habits;
   const api = new ApiServer({
     clock,
     timers,
@@ -110,12 +110,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     setRateLimit: (rateLimit) => rateLimiter.set(rateLimit),
     setHabits: (changed) => {
       habits = changed;
-      core.mediaServers.movesLegs = changed.movesLegs;
     },
     restoreDefaults: () => {
       rateLimiter.set(settings.rateLimit);
       habits = settings.habits;
-      core.mediaServers.movesLegs = settings.habits.movesLegs;
       core.activationDelayMs = settings.activationDelayMs;
       tokens.lifetimeSeconds = settings.tokenLifetimeSeconds;
       webhook.configure(settings.webhook);

@@ -33,7 +33,7 @@ export function createMediaRoute({ settings, client, platform, mediaServers, sho
   const watch = new MediaWatch({
     sessions: legSessions(client),
     limits,
-    homeOf: async (interactionId) => homeIn((await mediaServers(interactionId, FRESH_MS)).groups ?? []),
+    homeOf: async (interactionId) => homeIn((await mediaServers(interactionId, FRESH_MS)).groups),
     onTrouble,
   });
   show(watch);

@@ -112,7 +112,6 @@ test('while events tell of every leg, nobody is asked about and lists are rare',
   const telling = setInterval(() => {
     const sampledAt = new Date().toISOString();
     scene.watch.sample({
-      interactionId: 'i',
       monitorSessionId: 'a',
       packetLoss: 0,
       jitterMs: 1,

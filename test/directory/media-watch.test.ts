@@ -1,10 +1,10 @@
 import { expect, jest, test } from '@jest/globals';
 import { MediaWatch } from '../../directory/media-watch.js';
-import type { LegSample } from '../../directory/media-watch.js';
 import type { RunningSession } from '../../directory/running-sessions.js';
 import { newSessionMedia } from '../../domain/media.js';
 import type { MediaAffinity, MediaNews, SessionMedia } from '../../domain/media.js';
 import type { MediaHome } from '../../domain/media-placement.js';
+import type { MediaMetrics } from '../../domain/platform-wire.js';
 import { snapshot } from '../support/snapshot.js';
 
 const LIMITS = { packetLoss: 0.03, jitterMs: 30, badSamples: 3, goodSamples: 6, changesPerMinute: 4 };
@@ -94,9 +94,8 @@ class Scene {
   }
 
   /** One sample, and all that follows from it within a second. */
-  async sample(leg: string, network: Partial<LegSample> = {}): Promise<void> {
+  async sample(leg: string, network: Partial<MediaMetrics> = {}): Promise<void> {
     this.watch.sample({
-      interactionId: 'int-1',
       monitorSessionId: leg,
       packetLoss: 0.001,
       jitterMs: 3,
@@ -107,7 +106,7 @@ class Scene {
     await jest.advanceTimersByTimeAsync(1_000);
   }
 
-  async samples(count: number, leg: string, network: Partial<LegSample> = {}): Promise<void> {
+  async samples(count: number, leg: string, network: Partial<MediaMetrics> = {}): Promise<void> {
     for (let n = 0; n < count; n += 1) await this.sample(leg, network);
   }
 }
@@ -131,7 +130,6 @@ test('legs that are nobody’s are looked up together, and ever more seldom', as
   for (let second = 0; second < 900; second += 1) {
     for (const leg of ['a', 'b']) {
       scene.watch.sample({
-        interactionId: 'i',
         monitorSessionId: leg,
         packetLoss: 0,
         jitterMs: 0,
@@ -199,7 +197,6 @@ test('of many legs that are heard badly no more than two a second are placed ane
   const round = async (): Promise<void> => {
     for (const leg of legs) {
       scene.watch.sample({
-        interactionId: leg,
         monitorSessionId: leg,
         packetLoss: 0.08,
         jitterMs: 5,
@@ -329,7 +326,7 @@ test('legs are looked up a hundred at a time, and those that come meanwhile afte
   const meet = (leg: string): void => {
     const at = new Date().toISOString();
     const measures = { packetLoss: 0, jitterMs: 0, roundTripMs: 0, sampledAt: at };
-    scene.watch.sample({ interactionId: 'i', monitorSessionId: leg, ...measures });
+    scene.watch.sample({ monitorSessionId: leg, ...measures });
   };
   for (let n = 0; n < 250; n += 1) meet(`ms-${n}`);
   const open = scene.hold();
@@ -354,7 +351,6 @@ test('who hands over and takes it up again looks legs up anew', async () => {
   using scene = new Scene();
   scene.listed = [running('ms-1')];
   scene.watch.sample({
-    interactionId: 'i',
     monitorSessionId: 'ms-1',
     packetLoss: 0,
     jitterMs: 0,
