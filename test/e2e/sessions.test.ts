@@ -138,6 +138,8 @@ test('a leg that is heard worse falls back and comes back, as its supervisor’s
   expect([rates.at(0), Math.min(...rates.map(Number)), rates.at(-1)]).toEqual([32_000, 12_000, 32_000]);
   expect(trace.every(({ bitrateBps, nackEnabled }) => nackEnabled === (bitrateBps !== 32_000))).toBe(true);
   expect(await client.command(sessionId, 'stop')).toBe('applied');
+  // Told here, so that it is no news to who listens next.
+  await listening.change('session.ended', sessionId);
 });
 
 test('what happens is told at once to whoever listens, and again after the API was killed', async () => {
