@@ -37,7 +37,7 @@ const INTERACTION_ID = defineSearchAttributeKey('InteractionId', SearchAttribute
 /** How long an update may take before a signal follows it, ms: some ten times as long as it does. */
 const UPDATE_LIMIT_MS = 300;
 
-/** Updates of this worker to one workflow, and to all, at the same time; more would get in each other's way. */
+/** Updates of this worker to one mutex, and to all, at the same time; more would get in each other's way. */
 const UPDATES_OF_ONE = 3;
 const UPDATES_OF_ALL = 12;
 
@@ -115,7 +115,7 @@ export function createChannelActivities(platform: TelephonyPlatform, idleMs: num
     },
 
     async releaseChannel(interactionId, release) {
-      await told(mutexWorkflowId(interactionId), RELEASE_CHANNEL, release);
+      await signal(mutexWorkflowId(interactionId), RELEASE_CHANNEL, release);
     },
 
     async reportBlocked(interactionId, blocked) {
@@ -131,9 +131,8 @@ export function createChannelActivities(platform: TelephonyPlatform, idleMs: num
       const untold: string[] = [];
       let failure: unknown;
       await forEachOfMany(notices, async ({ kind, sessionId, ...message }) => {
-        const tell = kind === 'granted' ? told : signal;
         try {
-          if (!(await tell(sessionId, SIGNAL_OF_NOTICE[kind], message))) gone.push(message.requestId);
+          if (!(await signal(sessionId, SIGNAL_OF_NOTICE[kind], message))) gone.push(message.requestId);
         } catch (error) {
           untold.push(message.requestId);
           failure = error;
@@ -175,24 +174,6 @@ export function createChannelActivities(platform: TelephonyPlatform, idleMs: num
       return 'ours';
     }
     return sessions.some(({ start }) => start !== 'resolved') ? 'undecided' : 'orphan';
-  }
-}
-
-/**
- * Tells whatever runs under an id something that somebody waits for; false if nothing does. By an update, which the server
- * hands to a worker directly, where a signal has to stand in the server's own queue. But an update that nobody takes in
- * time is lost, and ten at once are all that a workflow may have: then a signal follows, so that the message may come twice.
- */
-async function told(workflowId: string, name: string, message: unknown): Promise<boolean> {
-  const handle = getClient().workflow.getHandle(workflowId);
-  try {
-    await updating(workflowId, () =>
-      handle.startUpdate<unknown, [unknown]>(name, { args: [message], waitForStage: 'ACCEPTED' }),
-    );
-    return true;
-  } catch {
-    // Also where it says that nothing runs: a run that was reset takes its updates along, and another one goes on.
-    return signal(workflowId, name, message);
   }
 }
 

@@ -147,7 +147,6 @@ class BargeMutex {
   }
 
   #handleMessages(): Inbox {
-    const release = this.#taking(channelRelease, (message) => this.#release(message));
     const inbox = handleSignalsInOrder([
       {
         name: REQUEST_CHANNEL,
@@ -158,8 +157,7 @@ class BargeMutex {
       {
         name: RELEASE_CHANNEL,
         description: 'Sent by a session: it no longer wants the channel, and its leg is silent or gone.',
-        handle: release,
-        answer: release,
+        handle: this.#taking(channelRelease, (message) => this.#release(message)),
       },
       {
         name: LOOK_AT_HOLDER,

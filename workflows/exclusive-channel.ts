@@ -222,13 +222,11 @@ export class ExclusiveChannel {
 
   /** What the mutex says. */
   get signals(): HandledSignal[] {
-    const granted = this.#taking(CHANNEL_GRANTED, channelGranted, (grant) => this.#granted(grant));
     return [
       {
         name: CHANNEL_GRANTED,
         description: 'Sent by the mutex: the exclusive channel is this session’s.',
-        handle: granted,
-        answer: granted,
+        handle: this.#taking(CHANNEL_GRANTED, channelGranted, (grant) => this.#granted(grant)),
       },
       {
         name: CHANNEL_QUEUED,
