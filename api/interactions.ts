@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { runningSessionsOf } from '../directory/list-filter.js';
+import type { InteractionResource } from '../domain/interaction-resource.js';
 import { decodeCursor, encodeCursor } from './cursor.js';
 import { InteractionSource } from './interaction-source.js';
 import { sessionPage } from './session-page.js';
@@ -20,7 +21,7 @@ const IDS_PER_QUERY = 100;
 const SESSIONS_PER_PAGE = 1_000;
 
 type InteractionList = z.infer<typeof ANSWERS.InteractionList>;
-type InteractionSessions = InteractionList['items'][number]['sessions'];
+type InteractionSessions = InteractionResource['sessions'];
 
 /** `GET /v1/interactions`: one activity and one list of Temporal's a second, however many ask. */
 export function listInteractions(temporal: Temporal): Handler {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { commandRequest, commandResource, sessionRequest, startSessionInput } from '../domain/commands.js';
 import type { ProblemCode } from '../domain/errors.js';
+import { interactionResource } from '../domain/interaction-resource.js';
 import { mediaFallback, sessionMedia } from '../domain/media.js';
 import { interactionStatus } from '../domain/platform-wire.js';
 import { auditEntry } from '../domain/audit-entry.js';
@@ -24,17 +25,6 @@ const cursor = (maxLength: number) =>
     .optional()
     .describe('The nextCursor of the answer before, with the same parameters.');
 const nextCursor = z.string().nullable().describe('Of the next page; null: this is the last one.');
-
-const interactionResource = z.object({
-  id: z.string(),
-  status: interactionStatus,
-  agentId: z.string().nullable(),
-  queueName: z.string().nullable(),
-  customer: z.string().nullable(),
-  startedAt: z.string().nullable(),
-  endedAt: z.string().nullable(),
-  sessions: z.array(sessionResource.pick({ sessionId: true, supervisorId: true, state: true })),
-});
 
 /** What is answered, likewise. */
 export const ANSWERS = {
