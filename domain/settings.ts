@@ -50,6 +50,17 @@ function parsedUrl(given: string, schemes: readonly string[]): URL | undefined {
   return url && schemes.includes(url.protocol) && url.username === '' && url.password === '' ? url : undefined;
 }
 
+function isBaseUrl(given: string): boolean {
+  const url = parsedUrl(given, ['http:', 'https:']);
+  return url !== undefined && url.search === '' && url.hash === '';
+}
+
+const BASE_URL_EXPECTATION = 'must be an http:// or https:// URL without user name, query or fragment';
+
+function withoutSlashesAtEnd(url: string): string {
+  return url.replace(/\/+$/, '');
+}
+
 const HEADER_SAFE = /^[\x21-\x7e]+$/;
 const HEADER_SAFE_EXPECTATION = 'must be printable ASCII without spaces';
 
@@ -132,6 +143,15 @@ const settingsSchema = z.object({
     .regex(/^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'must be host:port, without a scheme or a path')
     .optional()
     .register(about, { meaning: 'Temporal server to use, `host:port`; unset: `npm start` runs an embedded one' }),
+  temporalUiUrl: z
+    .string()
+    .refine(isBaseUrl, BASE_URL_EXPECTATION)
+    .transform(withoutSlashesAtEnd)
+    .optional()
+    .register(about, {
+      meaning:
+        "Base URL of Temporal's UI, for the links of the page; unset: `npm start` gives that of the embedded server, else there are none",
+    }),
   temporalNamespace: text(
     /^[A-Za-z0-9][A-Za-z0-9._-]*$/,
     'must be letters, digits, dots, dashes and underscores',
@@ -152,11 +172,8 @@ const settingsSchema = z.object({
     .register(about, { meaning: '`temporal` executable to use for the embedded server; unset: found or downloaded' }),
   platformBaseUrl: z
     .string()
-    .refine((given) => {
-      const url = parsedUrl(given, ['http:', 'https:']);
-      return url !== undefined && url.search === '' && url.hash === '';
-    }, 'must be an http:// or https:// URL without user name, query or fragment')
-    .transform((given) => given.replace(/\/+$/, ''))
+    .refine(isBaseUrl, BASE_URL_EXPECTATION)
+    .transform(withoutSlashesAtEnd)
     .optional()
     .register(about, { meaning: 'Base URL of the telephony platform; unset: `npm start` runs the simulator' }),
   platformEventsUrl: z
@@ -246,6 +263,7 @@ const apiSchema = settingsSchema.pick({
   apiDrainSeconds: true,
   metricsKey: true,
   temporalAddress: true,
+  temporalUiUrl: true,
   temporalNamespace: true,
   temporalPort: true,
   temporalTaskQueue: true,

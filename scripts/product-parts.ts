@@ -36,6 +36,8 @@ export function productParts(plan: ProductPlan): readonly PartSpec[] {
       : {
           TEMPORAL_ADDRESS: `127.0.0.1:${temporal.port}`,
           TEMPORAL_CONFIG_FILE: join(dataDir, 'no-temporal-config.toml'),
+          // Unless somebody reaches it by another address.
+          TEMPORAL_UI_URL: settings.temporalUiUrl ?? `http://127.0.0.1:${temporal.uiPort}`,
         }),
     ...(simulatorPort === undefined ? {} : simulatorSettings(plan, simulatorPort)),
   };
@@ -88,7 +90,7 @@ function simulatorSettings({ settings, env, dataDir, apiPort }: ProductPlan, por
 }
 
 /** An address to connect to for an address that is listened on. */
-function reachable(host: string): string {
+export function reachable(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
   return host.includes(':') ? `[${host}]` : host;
 }

@@ -105,7 +105,13 @@ describe('readSettings', () => {
 
   it('drops the slashes at the end of the base URL', () => {
     expect(readSettings({ ...PLATFORM, PLATFORM_BASE_URL: 'http://p/a//' }).platformBaseUrl).toBe('http://p/a');
+    expect(readSettings({ TEMPORAL_UI_URL: 'https://t/ui/' }).temporalUiUrl).toBe('https://t/ui');
   });
+
+  it.each(['javascript:alert(1)', 't.example', 'https://u:p@t', 'https://t?x=1', 'https://t#x'])(
+    'refuses %p for the URL of Temporal’s UI, which ends up in a link',
+    (value) => expect(faultNames({ TEMPORAL_UI_URL: value })).toEqual(['TEMPORAL_UI_URL']),
+  );
 
   it('takes off or a WebSocket URL for the events', () => {
     expect(readSettings({ PLATFORM_EVENTS_URL: 'off' }).platformEventsUrl).toBe('off');
@@ -205,6 +211,7 @@ describe('what a process may know', () => {
   it('gives the API nothing of the platform but the webhook secret', () => {
     const settings = apiSettings(everything);
     expect(Object.keys(settings).filter((name) => name.startsWith('platform'))).toEqual(['platformWebhookSecret']);
+    expect(apiSettings({ TEMPORAL_UI_URL: 'https://t' }).temporalUiUrl).toBe('https://t');
   });
 
   it('looks at no setting of others', () => {

@@ -71,9 +71,18 @@ describe('the parts of the product', () => {
         'PORT',
         'RATE_LIMIT_PERSON',
       ]
-        .concat(['TEMPORAL_ADDRESS', 'TEMPORAL_CONFIG_FILE'])
+        .concat(['TEMPORAL_ADDRESS', 'TEMPORAL_CONFIG_FILE', 'TEMPORAL_UI_URL'])
         .sort(),
     );
+  });
+
+  it('tell the API where Temporal’s UI is, as it is set or as it is embedded', () => {
+    const told = (env: Record<string, string>, embedded = true): unknown =>
+      partsFor(env, embedded)['api']?.env['TEMPORAL_UI_URL'];
+    expect(told({})).toBe('http://127.0.0.1:7002');
+    expect(told({ TEMPORAL_UI_URL: 'https://temporal.example.com/' })).toBe('https://temporal.example.com');
+    expect(told({ TEMPORAL_UI_URL: ' ' })).toBe('http://127.0.0.1:7002');
+    expect(told(CONFIGURED, false)).toBeUndefined();
   });
 
   it('are given the time that the API drains in, besides', () => {
