@@ -3,7 +3,7 @@ import { join, relative, resolve } from 'node:path';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { SettingsError, readSettings, type Settings } from '../domain/settings.js';
 import { checkPorts, type PortWish } from './ports.js';
-import { productParts, type ProductPlan } from './product-parts.js';
+import { productParts, reachable, type ProductPlan } from './product-parts.js';
 import { removePidFile } from './supervisor/pid-file.js';
 import { Supervisor } from './supervisor/supervisor.js';
 import { SUPERVISOR_PID_FILE, takeOver } from './supervisor/take-over.js';
@@ -89,6 +89,8 @@ function addresses(product: ProductPlan, temporal: string, supervisor: Superviso
   const api = supervisor.urlOf('api') ?? `http://${host}:${product.apiPort}`;
   const simulator = supervisor.urlOf('simulator') ?? `http://127.0.0.1:${product.simulatorPort ?? 0}`;
   const rows: [string, string][] = [
+    // From 0.0.0.0 a browser takes no cookie without TLS: it is no address of this machine to it.
+    ['Page', `http://${reachable(settings.host)}:${product.apiPort}/`],
     ['API', api],
     ['API key', whereTheKeyIs(settings, data)],
     ['Temporal', temporal],

@@ -31,6 +31,7 @@ describe('npm start', () => {
       const first = start();
       await first.ready();
       const url = first.address('API');
+      expect(first.address('Page')).toBe(`${url}/`);
       const running = first.parts();
       expect(running).toHaveLength(4);
       expect((await fetch(`${url}/livez`)).status).toBe(200);

@@ -54,7 +54,7 @@ export class Product {
   }
 
   /** An address that the start printed. */
-  address(title: 'API' | 'Platform' | 'Temporal'): string {
+  address(title: 'Page' | 'API' | 'Platform' | 'Temporal'): string {
     const address = new RegExp(`^ *${title} {2,}([^\\s,]+)`, 'm').exec(this.output)?.[1];
     if (address === undefined) throw new Error(`No address of ${title} in:\n${this.output}`);
     return address;
