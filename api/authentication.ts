@@ -2,8 +2,12 @@ import type { RequestHandler } from 'express';
 import { bearerOf, isKey } from '../http/bearer-key.js';
 import { actorOf, setCaller } from './caller.js';
 import type { Caller } from './caller.js';
+import { requireOwnPage } from './cross-origin.js';
 import { Problem } from './problem.js';
 import { contextOf } from './request-context.js';
+import { endOf, signInCookieOf } from './sign-in-cookie.js';
+import type { SignInCookie } from './sign-in-cookie.js';
+import type { SignIns } from './sign-ins.js';
 import type { TokenVerifier } from './token-verifier.js';
 
 /** What callers may present; with neither, nobody gets in. */
@@ -40,14 +44,29 @@ export function authenticator({ apiKey, tokens, keyName = 'API_KEY' }: Credentia
   };
 }
 
-/** Lets requests of callers it knows pass; everyone else gets `401`. */
-export function requireCaller(authenticate: Authenticate): RequestHandler {
+/** Lets requests of callers it knows pass, by `Authorization` or, without that, by the cookie; everyone else gets `401`. */
+export function requireCaller(authenticate: Authenticate, signIns: SignIns): RequestHandler {
   return async (request, _response, next) => {
-    const caller = await authenticate(request.get('authorization'));
+    const authorization = request.get('authorization');
+    const cookie = authorization === undefined ? signInCookieOf(request) : undefined;
+    if (cookie !== undefined) requireOwnPage(request);
+    const caller = cookie === undefined ? await authenticate(authorization) : await personOf(cookie, signIns);
     setCaller(request, caller);
     contextOf(request).actor = actorOf(caller);
     next();
   };
+}
+
+/** A cookie that lets nobody in is not sent again. */
+async function personOf({ name, value }: SignInCookie, signIns: SignIns): Promise<Caller> {
+  try {
+    return await signIns.personOf(value);
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'authentication.required') throw error;
+    throw new Problem(error.code, `The sign-in is over: sign in again. ${error.message}`, {
+      headers: { ...error.headers, 'Set-Cookie': endOf(name) },
+    });
+  }
 }
 
 /** A `401`. @param challenge of `WWW-Authenticate` (RFC 6750, 3) */
@@ -56,6 +75,6 @@ export function unauthenticated(detail: string, challenge: string): Problem {
 }
 
 /** Header, payload and signature (RFC 7515, 3.1). */
-function isJwt(bearer: string): boolean {
+export function isJwt(bearer: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(bearer);
 }

@@ -1,26 +1,25 @@
 import type { Request } from 'express';
 import type { CommandAction } from '../domain/commands.js';
 import type { MonitorMode } from '../domain/session.js';
+import { role } from '../domain/sign-in.js';
+import type { Role } from '../domain/sign-in.js';
 import { Problem } from './problem.js';
 
-/**
- * What a person may be. `supervisor`: reads all, monitors and speaks as themselves. `qa`: reads all, listens as themselves,
- * never speaks. `admin`: everything, for anybody.
- */
-export const ROLES = ['supervisor', 'qa', 'admin'] as const;
-export type Role = (typeof ROLES)[number];
+/** All that a person may be. */
+export const ROLES = role.options;
 
-/** Software that has the API key, and may do everything, or a person with a token. */
-export type Caller =
-  | { readonly kind: 'service' }
-  | {
-      readonly kind: 'person';
-      /** Their supervisor id: the token's `sub`. */
-      readonly id: string;
-      readonly roles: readonly Role[];
-      /** When the token expires, ms since the epoch. */
-      readonly untilMs: number;
-    };
+/** Somebody with a token, or who has signed in. */
+export interface Person {
+  readonly kind: 'person';
+  /** Their supervisor id: the token's `sub`. */
+  readonly id: string;
+  readonly roles: readonly Role[];
+  /** When the token or the sign-in expires, ms since the epoch. */
+  readonly untilMs: number;
+}
+
+/** Software that has the API key, and may do everything, or a person. */
+export type Caller = { readonly kind: 'service' } | Person;
 
 /** How the audit trail names a caller that has the API key. */
 export const SERVICE_ACTOR = 'service';

@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http';
 import cors from 'cors';
 import type { RequestHandler } from 'express';
+import { Problem } from './problem.js';
 
 /** How long browsers may remember what they were told, s. */
 const REMEMBERED_SECONDS = 600;
@@ -24,4 +26,47 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
     ],
     maxAge: REMEMBERED_SECONDS,
   });
+}
+
+/** Whether a page of this origin came from the host that it now asks. */
+export function isOriginOf(host: string | undefined, origin: string): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host;
+}
+
+/** Methods that change nothing (RFC 9110, 9.2.1). */
+const SAFE = ['GET', 'HEAD'];
+
+/**
+ * Against forged requests (CSRF): whose page a request comes from is told by headers that no page can change (Fetch Metadata;
+ * `Origin`, by browsers that do not know it, and where there is no TLS). Programs tell nothing.
+ * @throws {Problem} `access.denied` where it is another page
+ */
+export function refuseOtherPages(request: IncomingMessage): void {
+  if (pageOf(request) === 'other') {
+    throw denied('This is for Earshot’s own page; other pages use Authorization and, of another origin, CORS_ORIGINS.');
+  }
+}
+
+/**
+ * The same for what a browser adds by itself: here, what changes anything has to come from our own page for certain.
+ * @throws {Problem} `access.denied`
+ */
+export function requireOwnPage(request: IncomingMessage): void {
+  refuseOtherPages(request);
+  if (pageOf(request) === 'untold' && !SAFE.includes(request.method ?? '')) {
+    throw denied('By the cookie alone only Earshot’s own page may do this; programs send Authorization.');
+  }
+}
+
+function pageOf({ headers }: IncomingMessage): 'own' | 'other' | 'untold' {
+  const site = headers['sec-fetch-site'];
+  // Somebody has typed the address.
+  if (site === 'none') return 'untold';
+  if (site !== undefined) return site === 'same-origin' ? 'own' : 'other';
+  if (headers.origin === undefined) return 'untold';
+  return isOriginOf(headers.host, headers.origin) ? 'own' : 'other';
+}
+
+function denied(detail: string): Problem {
+  return new Problem('access.denied', detail);
 }

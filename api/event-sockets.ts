@@ -14,6 +14,7 @@ import { unauthenticated } from './authentication.js';
 import type { Authenticate } from './authentication.js';
 import { actorOf, requireRole, ROLES } from './caller.js';
 import type { Caller } from './caller.js';
+import { isOriginOf } from './cross-origin.js';
 import { invalidRequest, Problem } from './problem.js';
 import type { LoggedChange } from './change-log.js';
 import type { SessionFeed } from './session-feed.js';
@@ -273,9 +274,8 @@ function filterOf(
 
 /** Browsers let any page open a socket anywhere, and tell whose page it is (RFC 6455, 10.2). Programs tell nothing. */
 function requireOrigin({ headers }: IncomingMessage, allowed: readonly string[]): void {
-  const { origin, host = '' } = headers;
-  if (origin === undefined || allowed.includes(origin)) return;
-  if (URL.canParse(origin) && new URL(origin).host === host) return;
+  const { origin, host } = headers;
+  if (origin === undefined || allowed.includes(origin) || isOriginOf(host, origin)) return;
   throw new Problem('access.denied', `Pages of ${origin} may not listen here; CORS_ORIGINS would have to name it.`);
 }
 

@@ -76,6 +76,15 @@ export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
     customer: 'As the platform shows it; not masked.',
     sessions: 'Those that run.',
   },
+  SignInWays: {
+    ways: 'key: by the API key and a name. token: by a token of the identity provider.',
+  },
+  Me: {
+    id: 'The supervisor id; null: software, which has none.',
+    expiresAt: 'When the token or the sign-in does; null: it never does.',
+    temporalUi:
+      'Where Temporal’s UI shows a session, with {sessionId} and {runId} to fill in, percent-encoded; null: nobody has said where that is (TEMPORAL_UI_URL).',
+  },
   Readiness: {
     reasons: 'Why not, for people.',
     workers: 'How many have polled in the last minute; null: unknown. None is no reason against readiness.',

@@ -1,4 +1,5 @@
 import type { SessionSnapshot } from '../domain/session.js';
+import { isKnown } from './etag.js';
 import { sessionRunQuery } from './operations.js';
 import { contextOf } from './request-context.js';
 import { parseQuery, pathPart } from './request-input.js';
@@ -28,13 +29,4 @@ export function getSession(reader: SessionReader): Handler {
  */
 function etagOf({ version }: SessionSnapshot, lastRunId: string): string {
   return `W/"${lastRunId}.${version}"`;
-}
-
-/**
- * Whether `If-None-Match` names the tag (RFC 9110, 13.1.2). Not Express's own: with that a `fetch` is never answered 304,
- * because it adds `Cache-Control: no-cache`, which is meant for caches.
- */
-function isKnown(etag: string, ifNoneMatch = ''): boolean {
-  const weak = ifNoneMatch.split(',').map((known) => known.trim().replace(/^W\//, ''));
-  return weak.includes('*') || weak.includes(etag.replace(/^W\//, ''));
 }

@@ -50,6 +50,7 @@ async function main(): Promise<void> {
       metrics,
       metricsKey: settings.metricsKey,
       webhookSecrets: settings.platformWebhookSecret,
+      temporalUiUrl: settings.temporalUiUrl,
       draining,
       stopping,
     });

@@ -38,6 +38,10 @@ const RESPONSE_HEADERS: Readonly<Record<ResponseHeader, Json>> = {
   Location: { description: 'Where it is read.', schema: { type: 'string', format: 'uri-reference' } },
   ETag: { description: 'Changes with the session’s version.', schema: { type: 'string' } },
   'Preference-Applied': { description: 'The answer was held until the outcome.', schema: { type: 'string' } },
+  'Set-Cookie': {
+    description: 'The cookie, or its end: HttpOnly, SameSite=Strict.',
+    schema: { type: 'string' },
+  },
 };
 
 const RETRY_AFTER: Json = {
@@ -60,7 +64,7 @@ export function openApiDocument(): Json {
         'Lets a contact centre’s own tools listen to live calls, whisper to the agent and join the call. A session is one supervisor on one interaction; what it shows is what the telephony platform has confirmed.',
     },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }],
+    security: [{ bearer: [] }, { cookie: [] }],
     paths: paths(),
     components: {
       schemas: { ...schemasOf(REQUESTS, 'input'), ...schemasOf(ANSWERS, 'output') },
@@ -70,6 +74,12 @@ export function openApiDocument(): Json {
           scheme: 'bearer',
           description:
             'The API key, or a person’s token (JWT) of the identity provider, with roles among supervisor, qa and admin.',
+        },
+        cookie: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-earshot',
+          description: 'Of POST /v1/sign-in, for Earshot’s own page. On loopback without TLS it is called earshot.',
         },
       },
     },

@@ -7,14 +7,15 @@ import { interactionStatus } from '../domain/platform-wire.js';
 import { auditEntry } from '../domain/audit-entry.js';
 import { sessionResource, sessionState } from '../domain/session.js';
 import { tokenHealth } from '../domain/token-keeper.js';
+import { me, signInRequest, signInWays } from '../domain/sign-in.js';
+import type { Role } from '../domain/sign-in.js';
 import { problemBody } from './problem.js';
-import type { Role } from './caller.js';
 import { pageLimit } from './request-input.js';
 
 /** What REST takes and answers, operation by operation: routes, checks and the OpenAPI document all come from here. */
 
 /** What callers send, by the name that the document gives it. */
-export const REQUESTS = { NewSession: sessionRequest, NewCommand: commandRequest } as const;
+export const REQUESTS = { NewSession: sessionRequest, NewCommand: commandRequest, SignIn: signInRequest } as const;
 
 /** @param maxLength of what `encodeCursor` makes of the list's own place, characters */
 const cursor = (maxLength: number) =>
@@ -38,6 +39,8 @@ export const ANSWERS = {
   Interaction: interactionResource,
   InteractionList: z.object({ items: z.array(interactionResource), nextCursor }),
   Ticket: z.object({ ticket: z.string(), expiresAt: z.iso.datetime() }),
+  SignInWays: signInWays,
+  Me: me,
   Liveness: z.object({ status: z.literal('alive') }),
   Readiness: z.object({
     status: z.enum(['ready', 'unready']),
@@ -82,7 +85,7 @@ interface Answer {
 }
 
 export type RequestHeader = 'Prefer' | 'Idempotency-Key' | 'If-None-Match';
-export type ResponseHeader = 'Location' | 'ETag' | 'Preference-Applied';
+export type ResponseHeader = 'Location' | 'ETag' | 'Preference-Applied' | 'Set-Cookie';
 
 /** One thing that REST can do. */
 export interface Operation {
@@ -100,7 +103,7 @@ export interface Operation {
   readonly answers: Readonly<Record<number, Answer>>;
   /** Besides those that any operation may answer. */
   readonly problems: readonly ProblemCode[];
-  /** Which people may, by role; software with the API key may everything. `anybody`: no bearer is needed. */
+  /** Which people may, by role; software with the API key may everything. `anybody`: no bearer is needed; no role may be asked for at its path. */
   readonly access: readonly Role[] | 'anybody';
 }
 
@@ -233,6 +236,46 @@ export const OPERATIONS = [
     description:
       'For browsers, which cannot send Authorization along: GET /v1/events?ticket= takes it once, within half a minute, for whoever asked for it. What is told there stands in asyncapi.json.',
     answers: { 201: { description: 'The ticket.', body: 'Ticket' } },
+    problems: [],
+    access: ANY_ROLE,
+  },
+  {
+    id: 'getSignInWays',
+    method: 'GET',
+    path: '/v1/sign-in',
+    summary: 'Ask how people sign in here',
+    answers: { 200: { description: 'The ways that there are.', body: 'SignInWays' } },
+    problems: [],
+    access: 'anybody',
+  },
+  {
+    id: 'signIn',
+    method: 'POST',
+    path: '/v1/sign-in',
+    summary: 'Sign in, for a page in a browser',
+    description:
+      'Either {apiKey, supervisorId}, for 12 hours and as a supervisor, or {token}, until the token expires. From then on the cookie stands for the Authorization header, which goes first where both come. Only Earshot’s own page may send it along: what changes anything has to come with Sec-Fetch-Site: same-origin, or with an Origin that is the Host.',
+    body: 'SignIn',
+    answers: { 200: { description: 'Who that is.', body: 'Me', headers: ['Set-Cookie'] } },
+    problems: ['authentication.required', 'authentication.unavailable', 'access.denied', 'rate.limited'],
+    access: 'anybody',
+  },
+  {
+    id: 'signOut',
+    method: 'POST',
+    path: '/v1/sign-out',
+    summary: 'Have the browser forget the sign-in',
+    description: 'Whoever has kept a copy of the cookie is let in by it until it expires.',
+    answers: { 204: { description: 'It has.', headers: ['Set-Cookie'] } },
+    problems: ['access.denied'],
+    access: 'anybody',
+  },
+  {
+    id: 'getMe',
+    method: 'GET',
+    path: '/v1/me',
+    summary: 'Ask who one is',
+    answers: { 200: { description: 'Whoever asks.', body: 'Me' } },
     problems: [],
     access: ANY_ROLE,
   },

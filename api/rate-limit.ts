@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express';
-import { rateLimit } from 'express-rate-limit';
+import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { actorOf, callerOf } from './caller.js';
 import { Problem } from './problem.js';
 
@@ -31,6 +31,35 @@ export function limitRate({ person, service }: RateLimits): RequestHandler {
       const seconds = String(response.getHeader('Retry-After') ?? WINDOW_MS / 1_000);
       next(
         new Problem('rate.limited', `More requests than one caller may send; the next are taken in ${seconds} s.`, {
+          headers: { 'Retry-After': seconds },
+        }),
+      );
+    },
+  });
+}
+
+/** Wrong keys and tokens that one address may try to sign in with, in {@link TRIES_WINDOW_MS}. */
+const TRIES = 30;
+const TRIES_WINDOW_MS = 60_000;
+
+/**
+ * Against guessed keys: counts sign-ins that are refused by the address that they come from. Behind a proxy that is one for
+ * all, so there are some.
+ */
+export function limitTries(): RequestHandler {
+  return rateLimit({
+    windowMs: TRIES_WINDOW_MS,
+    limit: TRIES,
+    keyGenerator: ({ socket }) => ipKeyGenerator(socket.remoteAddress ?? ''),
+    skipSuccessfulRequests: true,
+    requestWasSuccessful: (_request, { statusCode }) => statusCode !== 401,
+    identifier: 'sign-in',
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    handler: (_request, response, next) => {
+      const seconds = String(response.getHeader('Retry-After') ?? TRIES_WINDOW_MS / 1_000);
+      next(
+        new Problem('rate.limited', `Too many wrong keys or tokens from your address; try again in ${seconds} s.`, {
           headers: { 'Retry-After': seconds },
         }),
       );

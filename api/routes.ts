@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response, Router } from 'express';
 import { callerOf, requireRole } from './caller.js';
-import type { Role } from './caller.js';
+import type { Role } from '../domain/sign-in.js';
 import { OPERATIONS } from './operations.js';
 import type { OperationId } from './operations.js';
 import { Problem } from './problem.js';
@@ -52,12 +52,20 @@ export function addRoute(
   });
 }
 
-/** All that REST can do, each operation at the path that its document gives, for those who may. */
-export function addOperations(router: Router, handlers: Readonly<Record<OperationId, Handler>>): void {
+/**
+ * All that REST can do, each operation at the path that its document gives, for those who may.
+ * @param whose what needs no caller, or what does: between the two comes what finds out who it is
+ */
+export function addOperations(
+  router: Router,
+  whose: 'anybody' | 'callers',
+  handlers: Readonly<Record<OperationId, Handler>>,
+): void {
   const byPath = new Map<string, Handlers>();
   const withoutBody = new Set<string>();
   for (const operation of OPERATIONS) {
     const { id, path, method, access } = operation;
+    if ((access === 'anybody') !== (whose === 'anybody')) continue;
     if (method === 'POST' && !('body' in operation)) withoutBody.add(path);
 
     byPath.set(path, {

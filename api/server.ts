@@ -22,7 +22,7 @@ import { listSessions } from './list-sessions.js';
 import { mayReadMetrics } from './metrics-access.js';
 import { ApiMetrics } from './metrics.js';
 import { Problem } from './problem.js';
-import { limitRate } from './rate-limit.js';
+import { limitRate, limitTries } from './rate-limit.js';
 import type { RateLimits } from './rate-limit.js';
 import { getCommand } from './read-command.js';
 import { requestLog } from './request-context.js';
@@ -30,7 +30,10 @@ import { addOperations, addRoute } from './routes.js';
 import { sendCommand } from './send-command.js';
 import { SessionReader } from './session-reader.js';
 import { SessionFeed } from './session-feed.js';
+import { getMe, getSignInWays, signIn, signOut } from './sign-in.js';
+import { SignIns } from './sign-ins.js';
 import { Temporal } from './temporal-client.js';
+import { sessionInTemporalUi } from './temporal-ui-text.js';
 import { Tickets } from './tickets.js';
 import type { SharedTickets } from './tickets.js';
 import { readRaw, receiveEvent } from './webhook.js';
@@ -57,6 +60,8 @@ export interface ApiDependencies {
   readonly metrics?: ApiMetrics;
   /** Of the platform's webhook; without any there is none. */
   readonly webhookSecrets?: string | undefined;
+  /** Base URL of Temporal's UI, for links. @default nobody knows where it is */
+  readonly temporalUiUrl?: string | undefined;
   /**
    * Aborted when the process is about to end: answers that are held for their outcome go out at once.
    * @default never
@@ -93,6 +98,7 @@ export function createApi({
   metricsKey,
   metrics = new ApiMetrics(),
   webhookSecrets,
+  temporalUiUrl,
   stopping = new AbortController().signal,
   draining = stopping,
   callLimitMs,
@@ -102,6 +108,7 @@ export function createApi({
   const router = new EventRouter(client, (error) => log.warn({ err: error }, 'events.look-failed'));
   stopping.addEventListener('abort', () => router.close(), { once: true });
   const authenticate = authenticator(credentials);
+  const signIns = new SignIns(credentials);
   const tickets = new Tickets(sharedTickets);
   const feed = new SessionFeed(temporal, reader, { hints, log });
   const events = new EventSockets({ feed, tickets, authenticate, origins: corsOrigins, log });
@@ -125,15 +132,8 @@ export function createApi({
   // Its signature is all that the platform has to show.
   const webhook = receiveEvent(router, webhookKeys(webhookSecrets));
   addRoute(app, '/v1/webhooks/platform', { POST: webhook }, { readBody: [readRaw] });
-  app.use('/v1', requireCaller(authenticate));
-  if (rateLimits !== undefined) app.use('/v1', limitRate(rateLimits));
-  const speaksWebSocket = (): never => {
-    throw new Problem('upgrade.required', 'Connect with a WebSocket; /asyncapi.json says what is told there.', {
-      headers: { Upgrade: 'websocket', Connection: 'Upgrade' },
-    });
-  };
-  addRoute(app, EVENTS_PATH, { GET: speaksWebSocket });
-  addOperations(app, {
+  const temporalUi = sessionInTemporalUi(temporalUiUrl, temporal.namespace);
+  const handlers = {
     createSession: createSession(temporal, reader, stopping, (session) => router.note(session)),
     listSessions: listSessions(temporal),
     getSession: getSession(reader),
@@ -142,9 +142,25 @@ export function createApi({
     getHistory: getHistory(temporal, reader),
     listInteractions: listInteractions(temporal),
     createTicket: createTicket(tickets),
+    getSignInWays: getSignInWays(signIns),
+    signIn: signIn(signIns, temporalUi),
+    signOut: signOut(),
+    getMe: getMe(temporalUi),
     getLiveness,
     getReadiness: getReadiness(probe, draining),
-  });
+  };
+  app.post('/v1/sign-in', limitTries());
+  addOperations(app, 'anybody', handlers);
+
+  app.use('/v1', requireCaller(authenticate, signIns));
+  if (rateLimits !== undefined) app.use('/v1', limitRate(rateLimits));
+  const speaksWebSocket = (): never => {
+    throw new Problem('upgrade.required', 'Connect with a WebSocket; /asyncapi.json says what is told there.', {
+      headers: { Upgrade: 'websocket', Connection: 'Upgrade' },
+    });
+  };
+  addRoute(app, EVENTS_PATH, { GET: speaksWebSocket });
+  addOperations(app, 'callers', handlers);
 
   app.use((request) => {
     throw new Problem('not.found', `There is nothing at ${request.path}.`);

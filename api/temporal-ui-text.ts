@@ -38,3 +38,9 @@ function shortened(text: string, bytes: number): string {
   }
   return `${kept}…`;
 }
+
+/** Where Temporal's UI shows a session, with `{sessionId}` and `{runId}` to fill in; `undefined` where nobody knows its URL. */
+export function sessionInTemporalUi(baseUrl: string | undefined, namespace: string): string | undefined {
+  if (baseUrl === undefined) return undefined;
+  return `${baseUrl}/namespaces/${encodeURIComponent(namespace)}/workflows/{sessionId}/{runId}`;
+}

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { externalId } from '../domain/identifiers.js';
 import { unauthenticated } from './authentication.js';
 import { ROLES, SERVICE_ACTOR } from './caller.js';
-import type { Caller } from './caller.js';
+import type { Person } from './caller.js';
 import { Problem } from './problem.js';
 
 /** What the identity provider's tokens must be (RFC 9068, RFC 8725). */
@@ -99,7 +99,7 @@ export class TokenVerifier {
    * The person whose token it is.
    * @throws {Problem} `authentication.required`, or `authentication.unavailable` while the keys can't be had
    */
-  async verify(token: string): Promise<Caller> {
+  async verify(token: string): Promise<Person> {
     const { issuer, audience } = this.#settings;
     try {
       const { payload, protectedHeader } = await jwtVerify(token, this.#keyFor, {

@@ -13,6 +13,11 @@ export function isFromThisMachine(request: IncomingMessage): boolean {
   const from = socket.remoteAddress?.replace(/^::ffff:/i, '');
   if (from === undefined || !isLoopback(from)) return false;
   if (FORWARDED.some((name) => headers[name] !== undefined)) return false;
+  return isForThisMachine(request);
+}
+
+/** Whether a request names this machine as the one that it is for, whoever has sent it. */
+export function isForThisMachine({ headers }: IncomingMessage): boolean {
   const host = /^(?:\[([^\]]*)\]|([^:]*))(?::\d+)?$/.exec(headers.host ?? '');
   return isLoopback(host?.[1] ?? host?.[2] ?? '');
 }

@@ -103,6 +103,18 @@ const TABLE: Readonly<Record<OperationId, readonly Try[]>> = {
   getHistory: [{ what: 'anybody’s', path: `${BENS}/history`, let: KNOWN }],
   listInteractions: [{ what: 'all', path: '/v1/interactions', let: KNOWN }],
   createTicket: [{ what: 'for themselves', path: '/v1/events/tickets', method: 'POST', let: KNOWN }],
+  getSignInWays: [{ what: 'them', path: '/v1/sign-in', let: EVERYBODY }],
+  signIn: [
+    {
+      what: 'with the key',
+      path: '/v1/sign-in',
+      method: 'POST',
+      body: { apiKey: API_KEY, supervisorId: 'anna' },
+      let: EVERYBODY,
+    },
+  ],
+  signOut: [{ what: 'from anything', path: '/v1/sign-out', method: 'POST', let: EVERYBODY }],
+  getMe: [{ what: 'oneself', path: '/v1/me', let: KNOWN }],
   getLiveness: [{ what: 'it', path: '/livez', let: EVERYBODY }],
   getReadiness: [{ what: 'it', path: '/readyz', let: EVERYBODY }],
 };

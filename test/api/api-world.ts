@@ -57,6 +57,7 @@ interface ApiOptions {
   readonly hints?: HintSource;
   readonly sharedTickets?: SharedTickets;
   readonly metricsKey?: string;
+  readonly temporalUiUrl?: string;
   readonly draining?: AbortSignal;
 }
 
