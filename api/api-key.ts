@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isCode } from './error-code.js';
 
 /** The key of an API for which nobody has set one. */
 export interface KeptKey {
@@ -50,8 +51,4 @@ async function readKey(path: string): Promise<string | undefined> {
     throw new Error(`${path} holds no usable key: delete it for a new one, or set API_KEY`);
   }
   return key;
-}
-
-function isCode(error: unknown, code: string): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import type { HintSource } from '../bus/hints.js';
@@ -50,6 +51,7 @@ async function main(): Promise<void> {
       metrics,
       metricsKey: settings.metricsKey,
       webhookSecrets: settings.platformWebhookSecret,
+      page: { folder: fileURLToPath(new URL('../console', import.meta.url)) },
       temporalUiUrl: settings.temporalUiUrl,
       draining,
       stopping,

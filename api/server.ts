@@ -21,6 +21,8 @@ import { getSession } from './get-session.js';
 import { listSessions } from './list-sessions.js';
 import { mayReadMetrics } from './metrics-access.js';
 import { ApiMetrics } from './metrics.js';
+import { servePage } from './page-files.js';
+import type { Page } from './page-files.js';
 import { Problem } from './problem.js';
 import { limitRate, limitTries } from './rate-limit.js';
 import type { RateLimits } from './rate-limit.js';
@@ -60,6 +62,8 @@ export interface ApiDependencies {
   readonly metrics?: ApiMetrics;
   /** Of the platform's webhook; without any there is none. */
   readonly webhookSecrets?: string | undefined;
+  /** The supervisors' page. @default there is none */
+  readonly page?: Page;
   /** Base URL of Temporal's UI, for links. @default nobody knows where it is */
   readonly temporalUiUrl?: string | undefined;
   /**
@@ -98,6 +102,7 @@ export function createApi({
   metricsKey,
   metrics = new ApiMetrics(),
   webhookSecrets,
+  page,
   temporalUiUrl,
   stopping = new AbortController().signal,
   draining = stopping,
@@ -162,6 +167,7 @@ export function createApi({
   addRoute(app, EVENTS_PATH, { GET: speaksWebSocket });
   addOperations(app, 'callers', handlers);
 
+  if (page !== undefined) app.use(servePage(page));
   app.use((request) => {
     throw new Problem('not.found', `There is nothing at ${request.path}.`);
   });

@@ -9,6 +9,7 @@ import type { ListInteractionsInput } from '../../domain/interaction-list.js';
 import type { Credentials } from '../../api/authentication.js';
 import { drain, listen } from '../../api/http-server.js';
 import type { HintSource } from '../../bus/hints.js';
+import type { Page } from '../../api/page-files.js';
 import type { SharedTickets } from '../../api/tickets.js';
 import type { RateLimits } from '../../api/rate-limit.js';
 import { createApi } from '../../api/server.js';
@@ -57,6 +58,7 @@ interface ApiOptions {
   readonly hints?: HintSource;
   readonly sharedTickets?: SharedTickets;
   readonly metricsKey?: string;
+  readonly page?: Page;
   readonly temporalUiUrl?: string;
   readonly draining?: AbortSignal;
 }
