@@ -26,7 +26,7 @@ const OXFMT = [bin('oxfmt/bin/oxfmt'), '--check', '.'];
 const OXLINT = [bin('oxlint/bin/oxlint'), '-c', 'oxlint.config.mjs', '--deny-warnings'];
 const TSC = bin('typescript/bin/tsc');
 /** As `npm run typecheck`. */
-const TYPES = [['tsconfig.json'], ['browser', '--noEmit'], ['test/browser']];
+const TYPES = [['tsconfig.json'], ['browser', '--noEmit'], ['console'], ['test/browser']];
 const JEST = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning', bin('jest/bin/jest.js'), '--json'];
 
 const deadline = performance.now() + LIMIT_MS;

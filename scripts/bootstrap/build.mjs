@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { ROOT, runNode, say, withLock } from './project.mjs';
 
-/** What `tsconfig.build.json` compiles, and `browser/`, which has its own `tsconfig.json`. */
+/** What `tsconfig.build.json` compiles, `browser/`, which has its own `tsconfig.json`, and the page, which Vite builds. */
 const FOLDERS = [
   'domain',
   'bus',
@@ -19,9 +19,19 @@ const FOLDERS = [
   'examples',
   'scripts',
   'browser',
+  'console',
 ];
-const FILES = ['tsconfig.base.json', 'tsconfig.build.json', 'browser/tsconfig.json', 'package-lock.json'];
+/** Of a page as well. */
+const SOURCES = /\.(?:tsx?|css|html|svg)$/;
+const FILES = [
+  'tsconfig.base.json',
+  'tsconfig.build.json',
+  'browser/tsconfig.json',
+  'console/tsconfig.json',
+  'package-lock.json',
+];
 const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+const VITE = join(ROOT, 'node_modules', 'vite', 'bin', 'vite.js');
 
 const DIST = join(ROOT, 'dist');
 const STAMP = join(DIST, '.earshot-build');
@@ -49,6 +59,7 @@ export function build() {
     // Types are checked elsewhere; a first start waits for this.
     runNode([TSC, '-p', project, '--noCheck'], 'The build failed: see the compiler’s messages above');
   }
+  runNode([VITE, 'build', '-c', 'console/vite.config.ts'], 'Building the page failed: see above');
   if (existsSync(BUNDLER)) runNode([BUNDLER], 'Bundling the workflows failed: see above');
   mkdirSync(DIST, { recursive: true });
   writeFileSync(STAMP, JSON.stringify({ fingerprint: wanted, files }));
@@ -58,7 +69,7 @@ function sources() {
   const inFolders = FOLDERS.flatMap((folder) =>
     existsSync(join(ROOT, folder))
       ? readdirSync(join(ROOT, folder), { recursive: true })
-          .filter((file) => file.endsWith('.ts'))
+          .filter((file) => SOURCES.test(file))
           .map((file) => `${folder}/${file}`)
       : [],
   );

@@ -1,0 +1,153 @@
+import type { SessionEvent } from '../../domain/audit-entry.js';
+import type { EndReason, SessionResource, SessionState } from '../../domain/session.js';
+
+/** A state in words: what it is called, and what it means for those on the call. */
+interface StateWords {
+  readonly title: string;
+  readonly meaning: string;
+}
+
+export const STATE_WORDS: Readonly<Record<SessionState, StateWords>> = {
+  PENDING: { title: 'Connecting', meaning: 'You hear nothing yet' },
+  SILENT: { title: 'Listening', meaning: 'Nobody on the call hears you' },
+  WHISPER: { title: 'Whispering', meaning: 'The agent hears you, the customer does not' },
+  BARGE: { title: 'On the call', meaning: 'Agent and customer hear you' },
+  TERMINATED: { title: 'Ended', meaning: 'You have left the call' },
+};
+
+const END_WORDS: Readonly<Record<EndReason, string>> = {
+  stopped: 'you left',
+  'interaction-ended': 'the call is over',
+  'start-failed': 'the platform did not let you listen',
+  'not-confirmed': 'the platform never confirmed that you were connected',
+  'leg-lost': 'the platform cut your connection, as a transfer of the call does',
+  'max-duration': 'the longest time for a session was over',
+  forbidden: 'the platform does not allow it',
+  cancelled: 'it was cancelled by an operator',
+  terminated: 'it was ended by force by an operator',
+  'platform-unreachable': 'the platform could not be reached',
+};
+
+/** Why a session ended. */
+export function endWords(reason: EndReason | null): string {
+  return reason === null ? 'it is over' : END_WORDS[reason];
+}
+
+/** Codes of outcomes (`docs/` and OpenAPI name them) in words; others are shown as they are. */
+const REASON_WORDS: Readonly<Record<string, string>> = {
+  unauthorized: 'the platform refused Earshot’s credentials',
+  forbidden: 'the platform does not allow it',
+  throttled: 'the platform is too busy',
+  'platform-unreachable': 'the platform did not answer',
+  'interaction-ended': 'the call is over',
+  stopped: 'you left the call',
+  'leg-lost': 'your connection to the call was cut',
+};
+
+export function reasonWords(reason: string | null): string {
+  if (reason === null) return '';
+  return REASON_WORDS[reason] ?? reason.replaceAll(/[-.]/g, ' ');
+}
+
+/** 1st, 2nd, 3rd, 4th, 11th … */
+export function ordinal(position: number): string {
+  if (position === 1) return 'next';
+  const tens = position % 100;
+  const suffix = tens >= 11 && tens <= 13 ? 'th' : (['th', 'st', 'nd', 'rd'][position % 10] ?? 'th');
+  return `${position}${suffix}`;
+}
+
+/**
+ * A customer so that whoever looks over a shoulder does not learn who calls: of a name the initials, of a number the last
+ * two digits.
+ */
+export function maskedCustomer(customer: string | null): string {
+  if (customer === null || customer.trim() === '') return 'Unknown';
+  const digits = customer.replaceAll(/\D/g, '');
+  if (digits.length >= 5) return `••• ${digits.slice(-2)}`;
+  return customer
+    .trim()
+    .split(/\s+/)
+    .map((part) => `${String.fromCodePoint(part.codePointAt(0) ?? 0)}•••`)
+    .join(' ');
+}
+
+/** An agent's id as people say it: `dmitri.volkov` is Dmitri Volkov. Others are shown as they are. */
+export function agentName(agentId: string | null): string {
+  if (agentId === null) return 'Unknown agent';
+  if (!/^\p{Ll}+(?:\.\p{Ll}+)+$/u.test(agentId)) return agentId;
+  return agentId
+    .split('.')
+    .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
+    .join(' ');
+}
+
+/** `m:ss`, from an hour on `h:mm:ss`. @param ms less than 0 counts as 0 */
+export function durationText(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1_000));
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+/** Whole seconds until a moment, by the server's clock; never less than 0. */
+export function secondsLeft(expiresAt: string, serverNowMs: number): number {
+  return Math.max(0, Math.ceil((Date.parse(expiresAt) - serverNowMs) / 1_000));
+}
+
+/** A line of the audit trail. */
+export function eventWords(event: SessionEvent): string {
+  switch (event.type) {
+    case 'session.created':
+      return 'Asked to listen';
+    case 'leg.made':
+      return event.how === 'adopted' ? 'Connection found again' : 'Connection asked of the platform';
+    case 'session.active':
+      return 'Connected';
+    case 'session.mode':
+      return event.mode === 'silent' ? 'Listening' : event.mode === 'whisper' ? 'Whispering' : 'On the call';
+    case 'session.observed':
+      return event.bargeStatus === 'active' ? 'Somebody else speaks' : 'Nobody else speaks any more';
+    case 'session.media':
+      return `Heard ${event.quality === 'good' ? 'well' : event.quality === 'fair' ? 'fairly' : 'poorly'} (${event.bitrateBps / 1_000} kbit/s)`;
+    case 'session.queued':
+      return `In line, ${ordinal(event.position)}`;
+    case 'session.moved':
+      return `Moved up in line: ${ordinal(event.position)}`;
+    case 'session.granted':
+      return 'Your turn';
+    case 'session.expired':
+      return 'Waited in vain';
+    case 'session.superseded':
+      return 'A newer request took its place in line';
+    case 'session.ending':
+      return `Leaving: ${endWords(event.endReason)}`;
+    case 'session.ended':
+      return 'Left the call';
+    case 'command.accepted':
+      return `Asked for: ${event.action}`;
+    case 'command.settled':
+      return `Came of it: ${event.status}${event.reason === undefined ? '' : ` (${reasonWords(event.reason)})`}`;
+    case 'platform.unanswering':
+      return 'The platform does not answer';
+    case 'platform.answering':
+      return 'The platform answers again';
+    case 'signal.refused':
+      return 'A message made no sense and was refused';
+  }
+}
+
+const PRESENCE_WORDS: Readonly<Record<SessionState, string>> = {
+  PENDING: 'connecting',
+  SILENT: 'listening',
+  WHISPER: 'whispering',
+  BARGE: 'on the call',
+  TERMINATED: 'gone',
+};
+
+/** Where a session stands, as it is said beside its supervisor's name: ben, `whispering`. */
+export function presenceWords({ state, waiting, ending }: SessionResource): string {
+  if (ending !== null) return 'leaving';
+  if (waiting !== null) return `in line to ${waiting.mode}, ${ordinal(waiting.position)}`;
+  return PRESENCE_WORDS[state];
+}

@@ -1,0 +1,191 @@
+import { z } from 'zod';
+import { auditEntry } from '../../domain/audit-entry.js';
+import type { SessionEvent } from '../../domain/audit-entry.js';
+import { commandResource } from '../../domain/commands.js';
+import type { CommandAction, CommandResource } from '../../domain/commands.js';
+import { interactionResource } from '../../domain/interaction-resource.js';
+import type { InteractionResource } from '../../domain/interaction-resource.js';
+import { sessionResource } from '../../domain/session.js';
+import type { SessionResource } from '../../domain/session.js';
+import { me, signInWays } from '../../domain/sign-in.js';
+import type { Me, SignInRequest, SignInWay } from '../../domain/sign-in.js';
+
+/** How long one request may take, ms. */
+const REQUEST_LIMIT_MS = 10_000;
+
+/** Calls in one page of the list, and the most that the page reads. */
+const PAGE_SIZE = 200;
+const MOST_PAGES = 25;
+
+/** What a problem answer says (RFC 9457). */
+const problem = z.object({ code: z.string(), detail: z.string() });
+
+/** Thrown for an answer that is a problem, and where none came. */
+export class RestError extends Error {
+  constructor(
+    /** The problem's code; `network` where nobody answered, `unreadable` where something else did. */
+    readonly code: string,
+    message: string,
+    /** Of HTTP; 0 where nobody answered. */
+    readonly status: number,
+    /** When a repeat makes sense, ms from now; `null`: the answer does not say. */
+    readonly retryAfterMs: number | null = null,
+  ) {
+    super(message);
+    this.name = 'RestError';
+  }
+
+  /** Whether the same request may well succeed later. */
+  get isPassing(): boolean {
+    return this.status === 0 || this.status === 429 || this.status >= 500 || this.code === 'session.ending';
+  }
+}
+
+/** Whatever was thrown, in words for the person at the page. */
+export function troubleOf(error: unknown): { readonly code: string; readonly text: string } {
+  if (error instanceof RestError) return { code: error.code, text: error.message };
+  return { code: 'unexpected', text: 'Something unexpected went wrong in this page. Load it again.' };
+}
+
+interface RequestOptions {
+  readonly body?: object;
+  readonly key?: string;
+}
+
+async function request<Answer>(
+  method: 'GET' | 'POST',
+  path: string,
+  answer: z.ZodType<Answer>,
+  { body, key }: RequestOptions = {},
+): Promise<Answer> {
+  const response = await send(method, path, {
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    headers: {
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...(key === undefined ? {} : { 'Idempotency-Key': key }),
+    },
+  });
+  const text = await response.text().catch(() => '');
+  const content = parsedJson(text);
+  if (!response.ok) {
+    const told = problem.safeParse(content);
+    const seconds = Number(response.headers.get('Retry-After') ?? NaN);
+    throw new RestError(
+      told.data?.code ?? 'unreadable',
+      told.data?.detail ?? `The server answered ${response.status}.`,
+      response.status,
+      Number.isFinite(seconds) ? seconds * 1_000 : null,
+    );
+  }
+  const parsed = answer.safeParse(content);
+  if (parsed.success) return parsed.data;
+  throw new RestError('unreadable', 'The server’s answer cannot be read: load this page again.', response.status);
+}
+
+async function send(method: string, path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(path, { ...init, method, cache: 'no-store', signal: AbortSignal.timeout(REQUEST_LIMIT_MS) });
+  } catch {
+    throw new RestError('network', 'Earshot does not answer.', 0);
+  }
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const NOTHING = z.unknown();
+const listedInteractions = z.object({ items: z.array(interactionResource), nextCursor: z.string().nullable() });
+const listedEntries = z.object({ items: z.array(auditEntry) });
+const ticketAnswer = z.object({ ticket: z.string() });
+
+/** Who is signed in. @throws {RestError} `authentication.required`: nobody */
+export function readMe(): Promise<Me> {
+  return request('GET', '/v1/me', me);
+}
+
+/** The ways to sign in here. @throws {RestError} */
+export async function readSignInWays(): Promise<readonly SignInWay[]> {
+  return (await request('GET', '/v1/sign-in', signInWays)).ways;
+}
+
+/** @throws {RestError} `authentication.required`: the key or token is wrong */
+export function signIn(credentials: SignInRequest): Promise<Me> {
+  return request('POST', '/v1/sign-in', me, { body: credentials });
+}
+
+/** @throws {RestError} */
+export async function signOut(): Promise<void> {
+  await request('POST', '/v1/sign-out', NOTHING);
+}
+
+/** All calls that are connected, page by page. @throws {RestError} */
+export async function readCalls(): Promise<InteractionResource[]> {
+  const items: InteractionResource[] = [];
+  let cursor: string | null = null;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
+    const query: string = new URLSearchParams({
+      limit: String(PAGE_SIZE),
+      ...(cursor === null ? {} : { cursor }),
+    }).toString();
+    const listed: z.infer<typeof listedInteractions> = await request(
+      'GET',
+      `/v1/interactions?${query}`,
+      listedInteractions,
+    );
+    items.push(...listed.items);
+    cursor = listed.nextCursor;
+    if (cursor === null) break;
+  }
+  return items;
+}
+
+/** Asks for a session of whoever is signed in. @param key repeats with it make no second one @throws {RestError} */
+export function startSession(interactionId: string, key: string): Promise<SessionResource> {
+  return request('POST', '/v1/sessions', sessionResource, { body: { interactionId }, key });
+}
+
+/** @throws {RestError} */
+export function readSession(sessionId: string, runId: string): Promise<SessionResource> {
+  return request('GET', `${pathOf(sessionId)}?${new URLSearchParams({ runId }).toString()}`, sessionResource);
+}
+
+/** @param key the command's id; repeats with it are the same command @throws {RestError} */
+export function sendCommand(
+  { sessionId, runId }: Pick<SessionResource, 'sessionId' | 'runId'>,
+  action: CommandAction,
+  key: string,
+): Promise<CommandResource> {
+  return request('POST', `${pathOf(sessionId)}/commands`, commandResource, { body: { action, runId }, key });
+}
+
+/** @throws {RestError} */
+export function readCommand(
+  { sessionId, runId }: Pick<SessionResource, 'sessionId' | 'runId'>,
+  commandId: string,
+): Promise<CommandResource> {
+  const query = new URLSearchParams({ runId }).toString();
+  return request('GET', `${pathOf(sessionId)}/commands/${encodeURIComponent(commandId)}?${query}`, commandResource);
+}
+
+/** The audit trail, oldest first. @throws {RestError} */
+export async function readTrail({
+  sessionId,
+  runId,
+}: Pick<SessionResource, 'sessionId' | 'runId'>): Promise<readonly SessionEvent[]> {
+  const query = new URLSearchParams({ runId }).toString();
+  return (await request('GET', `${pathOf(sessionId)}/history?${query}`, listedEntries)).items;
+}
+
+/** For the WebSocket, once, within half a minute. @throws {RestError} */
+export async function readTicket(): Promise<string> {
+  return (await request('POST', '/v1/events/tickets', ticketAnswer)).ticket;
+}
+
+function pathOf(sessionId: string): string {
+  return `/v1/sessions/${encodeURIComponent(sessionId)}`;
+}

@@ -1,0 +1,246 @@
+import type { CommandAction } from '../../domain/commands.js';
+import type { SessionResource } from '../../domain/session.js';
+import type { SignInRequest } from '../../domain/sign-in.js';
+import { aheadMs } from '../model/clock.js';
+import { isUnderWay } from '../model/controls.js';
+import { EMPTY_MODEL, ownId } from '../model/model.js';
+import type { Filter, Model, PageEvent } from '../model/model.js';
+import { reduce } from '../model/reduce.js';
+import { CallList } from './call-list.js';
+import { CommandLine } from './command-line.js';
+import { EventStream } from './event-stream.js';
+import type { StreamMessage } from './event-stream.js';
+import { readMe, readSession, readSignInWays, readTrail, RestError, signIn, signOut, troubleOf } from './rest.js';
+
+/** How often a page that cannot reach the API tries again, ms. */
+const AGAIN_MS = 2_000;
+
+/** How often the rows of calls that are over may go, ms. */
+const SETTLE_EVERY_MS = 1_000;
+
+/** How long after a change a trail that is shown is read again, ms: changes come in bursts. */
+const TRAIL_AFTER_MS = 300;
+
+/**
+ * The page's model and all that changes it: what the API tells, what the person does, and time. What is to be drawn is drawn
+ * once a frame, however much happens in one.
+ */
+export class Store {
+  #model: Model = EMPTY_MODEL;
+  readonly #listeners = new Set<() => void>();
+  #isDrawing = false;
+  #stream: EventStream | undefined;
+  #calls: CallList | undefined;
+  #commands: CommandLine | undefined;
+  #settling: ReturnType<typeof setInterval> | undefined;
+  #expiry: ReturnType<typeof setTimeout> | undefined;
+  /** Somebody points at the rows, or is among them with the keyboard: none goes meanwhile. */
+  #isHeld = false;
+  readonly #openTrails = new Map<string, ReturnType<typeof setTimeout> | undefined>();
+  readonly #reading = new Set<string>();
+
+  get model(): Model {
+    return this.#model;
+  }
+
+  /** By the server's clock, ms since the epoch. */
+  get serverNowMs(): number {
+    return Date.now() + aheadMs(this.#model.clock);
+  }
+
+  /** @returns ends it */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  };
+
+  /** Finds out who is signed in, and begins. */
+  async start(): Promise<void> {
+    try {
+      this.#begin(await readMe());
+    } catch (error) {
+      if (error instanceof RestError && error.status === 401) return this.#askToSignIn(null);
+      if (error instanceof RestError && error.status === 403) return this.#askToSignIn(troubleOf(error));
+      this.#dispatch({ type: 'unreachable', trouble: troubleOf(error) });
+      setTimeout(() => void this.start(), AGAIN_MS);
+    }
+  }
+
+  async signIn(credentials: SignInRequest): Promise<void> {
+    this.#dispatch({ type: 'signing-in' });
+    try {
+      this.#begin(await signIn(credentials));
+    } catch (error) {
+      await this.#askToSignIn(troubleOf(error));
+    }
+  }
+
+  async signOut(): Promise<void> {
+    // Whoever cannot be reached cannot be told; what is shown goes either way.
+    const trouble = await signOut().then(
+      () => null,
+      (error: unknown) => troubleOf(error),
+    );
+    await this.#askToSignIn(trouble);
+  }
+
+  filter(filter: Partial<Filter>): void {
+    this.#dispatch({ type: 'filtered', filter });
+  }
+
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+  }
+
+  listenTo(interactionId: string): void {
+    this.#commands?.start(interactionId);
+  }
+
+  command(session: SessionResource, action: CommandAction): void {
+    this.#commands?.send(session, action);
+  }
+
+  putAway(runId: string): void {
+    this.#dispatch({ type: 'put-away', runId });
+  }
+
+  /** Reads the trail of a session, and again with each change until it is closed. */
+  openTrail(session: SessionResource): void {
+    if (this.#openTrails.has(session.sessionId)) return;
+    this.#openTrails.set(session.sessionId, undefined);
+    void this.#readTrail(session);
+  }
+
+  closeTrail(sessionId: string): void {
+    clearTimeout(this.#openTrails.get(sessionId));
+    this.#openTrails.delete(sessionId);
+    this.#dispatch({ type: 'trail-closed', sessionId });
+  }
+
+  #begin(me: Awaited<ReturnType<typeof readMe>>): void {
+    this.#end();
+    this.#dispatch({ type: 'signed-in', me });
+    const dispatch = (event: PageEvent): void => this.#dispatch(event);
+    this.#commands = new CommandLine({ dispatch, onRefused: (error) => this.#heedRefusal(error) });
+    this.#calls = new CallList({ dispatch, onRefused: (error) => this.#heedRefusal(error) });
+    this.#stream = new EventStream({
+      told: (message) => this.#hear(message),
+      live: () => this.#dispatch({ type: 'link-live' }),
+      lost: (retryAtMs) => this.#dispatch({ type: 'link-lost', nowMs: Date.now(), retryAtMs }),
+      refused: (error) => this.#heedRefusal(error),
+    });
+    this.#settling = setInterval(() => {
+      if (!this.#isHeld) this.#dispatch({ type: 'settle', nowMs: Date.now() });
+    }, SETTLE_EVERY_MS);
+    if (me.expiresAt !== null) this.#expireAt(Date.parse(me.expiresAt));
+  }
+
+  /** Timers last 24 days at most; no sign-in does. */
+  #expireAt(atMs: number): void {
+    const text = 'Your sign-in has expired.';
+    this.#expiry = setTimeout(
+      () => void this.#askToSignIn({ code: 'expired', text }),
+      Math.min(Math.max(0, atMs - Date.now()), 2 ** 31 - 1),
+    );
+  }
+
+  #end(): void {
+    this.#stream?.close();
+    this.#calls?.close();
+    this.#commands?.close();
+    clearInterval(this.#settling);
+    clearTimeout(this.#expiry);
+    for (const timer of this.#openTrails.values()) clearTimeout(timer);
+    this.#openTrails.clear();
+    [this.#stream, this.#calls, this.#commands] = [undefined, undefined, undefined];
+  }
+
+  async #askToSignIn(trouble: ReturnType<typeof troubleOf> | null): Promise<void> {
+    this.#end();
+    const ways = await readSignInWays().catch(() => undefined);
+    if (ways !== undefined) return this.#dispatch({ type: 'signed-out', ways, trouble });
+    this.#dispatch({
+      type: 'signed-out',
+      ways: ['key', 'token'],
+      trouble: trouble ?? { code: 'network', text: 'Earshot does not answer.' },
+    });
+  }
+
+  /** Signed out elsewhere, expired, or the key was changed. */
+  #heedRefusal(error: unknown): void {
+    if (!(error instanceof RestError) || error.status !== 401 || this.#model.access.kind !== 'signed-in') return;
+    void this.#askToSignIn({ code: error.code, text: 'You were signed out: please sign in again.' });
+  }
+
+  #hear(message: StreamMessage): void {
+    const nowMs = Date.now();
+    switch (message.type) {
+      case 'snapshot':
+        this.#dispatch({ type: 'snapshot', sessions: message.sessions, nowMs });
+        for (const { sessionId, runId } of this.#model.vanished) void this.#readVanished(sessionId, runId);
+        for (const session of this.#model.sessions.values()) this.#heedChange(session);
+        return;
+      case 'heartbeat':
+        return this.#dispatch({ type: 'heard', at: message.at, nowMs });
+      case 'samples':
+        return this.#dispatch({ type: 'sampled', samples: message.samples });
+      default:
+        this.#dispatch({ type: 'changed', session: message.session, nowMs });
+        this.#heedChange(message.session);
+    }
+  }
+
+  #heedChange(session: SessionResource): void {
+    if (session.supervisorId !== ownId(this.#model)) return;
+    const command = this.#model.commands.get(session.interactionId);
+    if (isUnderWay(command)) this.#commands?.look(session.interactionId);
+    if (!this.#openTrails.has(session.sessionId)) return;
+    clearTimeout(this.#openTrails.get(session.sessionId));
+    this.#openTrails.set(
+      session.sessionId,
+      setTimeout(() => void this.#readTrail(session), TRAIL_AFTER_MS),
+    );
+  }
+
+  async #readTrail(session: SessionResource): Promise<void> {
+    const { sessionId, runId, version } = session;
+    const before = this.#model.trails.get(sessionId);
+    const known = before?.runId === runId ? before.entries : [];
+    try {
+      const entries = await readTrail(session);
+      if (this.#openTrails.has(sessionId))
+        this.#dispatch({ type: 'trail-read', sessionId, trail: { runId, version, entries, trouble: null } });
+    } catch (error) {
+      this.#heedRefusal(error);
+      const trouble = troubleOf(error);
+      if (this.#openTrails.has(sessionId))
+        this.#dispatch({ type: 'trail-read', sessionId, trail: { runId, version, entries: known, trouble } });
+    }
+  }
+
+  async #readVanished(sessionId: string, runId: string): Promise<void> {
+    if (this.#reading.has(runId)) return;
+    this.#reading.add(runId);
+    try {
+      const session = await readSession(sessionId, runId);
+      this.#dispatch({ type: 'session-read', session, nowMs: Date.now() });
+    } catch (error) {
+      this.#heedRefusal(error);
+      if (error instanceof RestError && error.status === 404) this.#dispatch({ type: 'session-missing', sessionId });
+    } finally {
+      this.#reading.delete(runId);
+    }
+  }
+
+  #dispatch(event: PageEvent): void {
+    const next = reduce(this.#model, event);
+    if (next === this.#model) return;
+    this.#model = next;
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    requestAnimationFrame(() => {
+      this.#isDrawing = false;
+      for (const listener of this.#listeners) listener();
+    });
+  }
+}

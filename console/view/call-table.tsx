@@ -1,0 +1,199 @@
+import { Component } from 'preact';
+import type { JSX } from 'preact';
+import type { SessionResource } from '../../domain/session.js';
+import { isUnderWay } from '../model/controls.js';
+import { ownId } from '../model/model.js';
+import type { Call, Command, Model } from '../model/model.js';
+import { rowsOf } from '../model/rows.js';
+import { agentName, maskedCustomer, presenceWords } from '../model/words.js';
+import type { Store } from '../service/store.js';
+import { useStore } from './context.js';
+import { Elapsed } from './elapsed.js';
+import { FilterBar } from './filter-bar.js';
+import { Icon, STATE_ICONS } from './icons.js';
+
+/** All live calls, and who is on them. Rows keep their places, and none goes while somebody is among them. */
+export function CallTable({ model }: { readonly model: Model }): JSX.Element {
+  const store = useStore();
+  const rows = rowsOf(model);
+  const { listing } = model;
+  const own = ownId(model);
+  return (
+    <section class="calls" id="calls" tabIndex={-1} aria-labelledby="calls-title">
+      <h1 id="calls-title">Live calls</h1>
+      <FilterBar model={model} shown={rows.length} />
+      {listing.kind === 'failed' && (
+        <p class="trouble" role="alert">
+          <Icon name="alert" /> The list of calls cannot be read: {listing.trouble.text} What is shown may be old; it is
+          tried again by itself.
+        </p>
+      )}
+      {rows.length === 0 ? (
+        <Nothing model={model} />
+      ) : (
+        <table
+          role="table"
+          onPointerEnter={() => store.hold(true)}
+          onPointerLeave={() => store.hold(false)}
+          onFocusIn={() => store.hold(true)}
+          onFocusOut={() => store.hold(false)}
+        >
+          <thead role="rowgroup">
+            <tr role="row">
+              {['Agent', 'Customer', 'Queue', 'Duration', 'On the call'].map((title) => (
+                <th key={title} role="columnheader" scope="col">
+                  {title}
+                </th>
+              ))}
+              <th role="columnheader" scope="col">
+                <span class="unseen">What you can do</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody role="rowgroup">
+            {rows.map(({ call, sessions }) => (
+              <CallRow
+                key={call.id}
+                call={call}
+                sessions={sessions}
+                own={own}
+                command={model.commands.get(call.id)}
+                isLive={model.link.kind === 'live'}
+                store={store}
+              />
+            ))}
+          </tbody>
+        </table>
+      )}
+    </section>
+  );
+}
+
+function Nothing({ model }: { readonly model: Model }): JSX.Element {
+  const { listing, calls } = model;
+  if (listing.kind === 'failed') return <p class="empty">No calls to show.</p>;
+  if (listing.kind === 'loading') {
+    return (
+      <p class="empty" role="status">
+        Loading the live calls …
+      </p>
+    );
+  }
+  return (
+    <p class="empty">
+      {calls.size === 0
+        ? 'There is no live call at the moment. New ones appear here by themselves.'
+        : 'No live call matches.'}
+    </p>
+  );
+}
+
+interface CallRowProps {
+  readonly call: Call;
+  readonly sessions: readonly SessionResource[];
+  readonly own: string | null;
+  readonly command: Command | undefined;
+  readonly isLive: boolean;
+  readonly store: Store;
+}
+
+/** Drawn again only when something of it has changed: there may be hundreds. */
+class CallRow extends Component<CallRowProps> {
+  override shouldComponentUpdate(next: CallRowProps): boolean {
+    const { call, sessions, own, command, isLive } = this.props;
+    return (
+      call !== next.call ||
+      sessions !== next.sessions ||
+      own !== next.own ||
+      command !== next.command ||
+      isLive !== next.isLive
+    );
+  }
+
+  override render(): JSX.Element {
+    const { call, sessions, own } = this.props;
+    const mine = sessions.find(({ supervisorId }) => supervisorId === own);
+    const isGone = call.goneAtMs !== null;
+    return (
+      <tr
+        role="row"
+        data-call={call.id}
+        class={[mine === undefined ? '' : 'mine', isGone ? 'gone' : ''].join(' ').trim()}
+      >
+        <th role="rowheader" scope="row">
+          {agentName(call.agentId)}
+        </th>
+        <td role="cell" data-label="Customer">
+          {maskedCustomer(call.customer)}
+        </td>
+        <td role="cell" data-label="Queue">
+          {call.queueName ?? '–'}
+        </td>
+        <td role="cell" data-label="Duration" class="number">
+          {isGone ? 'Over' : call.startedAt === null ? '–' : <Elapsed since={call.startedAt} />}
+        </td>
+        <td role="cell" data-label="On the call">
+          <ul class="presences">
+            {sessions.map((session) => (
+              <Presence key={session.sessionId} session={session} isOwn={session.supervisorId === own} />
+            ))}
+          </ul>
+        </td>
+        <td role="cell" class="do">
+          {this.#button(mine, isGone)}
+        </td>
+      </tr>
+    );
+  }
+
+  #button(mine: SessionResource | undefined, isGone: boolean): JSX.Element | null {
+    const { call, command, isLive, store } = this.props;
+    const agent = agentName(call.agentId);
+    if (mine !== undefined) {
+      return (
+        <button type="button" class="plain" onClick={() => document.getElementById(`title-${mine.sessionId}`)?.focus()}>
+          Controls<span class="unseen"> of the call of {agent}</span>
+        </button>
+      );
+    }
+    if (isGone) return null;
+    const isAsked = command?.action === 'start' && isUnderWay(command);
+    return (
+      <>
+        <button
+          type="button"
+          data-action="listen"
+          aria-disabled={isAsked || !isLive}
+          aria-busy={isAsked}
+          onClick={() => {
+            if (!isAsked && isLive) store.listenTo(call.id);
+          }}
+        >
+          <Icon name={isAsked ? 'connect' : 'ear'} />
+          {isAsked ? 'Asked for …' : 'Listen'}
+          <span class="unseen"> to the call of {agent}</span>
+        </button>
+        {command?.status === 'unsent' && (
+          <small class="trouble" role="alert">
+            {command.trouble?.text}
+          </small>
+        )}
+      </>
+    );
+  }
+}
+
+interface PresenceProps {
+  readonly session: SessionResource;
+  readonly isOwn: boolean;
+}
+
+function Presence({ session, isOwn }: PresenceProps): JSX.Element {
+  const icon = session.ending !== null ? 'leave' : session.waiting === null ? STATE_ICONS[session.state] : 'wait';
+  return (
+    <li class={`presence presence-${session.state.toLowerCase()}`} data-supervisor={session.supervisorId}>
+      <Icon name={icon} />
+      {isOwn ? 'You' : session.supervisorId} <span class="muted">{presenceWords(session)}</span>
+    </li>
+  );
+}

@@ -1,0 +1,53 @@
+import type { JSX } from 'preact';
+import type { SessionResource } from '../../domain/session.js';
+import type { Call, Model } from '../model/model.js';
+import { ownSessions } from '../model/rows.js';
+import { agentName, endWords, maskedCustomer } from '../model/words.js';
+import { useStore } from './context.js';
+import { Icon } from './icons.js';
+import { SessionCard } from './session-card.js';
+
+/** Our own sessions, on top of everything else. */
+export function MyCalls({ model }: { readonly model: Model }): JSX.Element {
+  const sessions = ownSessions(model);
+  return (
+    <section class="my-calls" aria-labelledby="my-calls-title">
+      <h1 id="my-calls-title">My calls</h1>
+      {sessions.length === 0 && model.ended.length === 0 && (
+        <p class="empty">
+          You are on no call. Choose Listen beside one of the live calls below: nobody on it hears you.
+        </p>
+      )}
+      <div class="cards">
+        {sessions.map((session) => (
+          <SessionCard key={session.sessionId} session={session} model={model} />
+        ))}
+        {model.ended.map((session) => (
+          <EndedCard key={session.runId} session={session} call={model.calls.get(session.interactionId)} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+interface EndedCardProps {
+  readonly session: SessionResource;
+  readonly call: Call | undefined;
+}
+
+function EndedCard({ session, call }: EndedCardProps): JSX.Element {
+  const store = useStore();
+  return (
+    <article class="card ended" data-session={session.sessionId} data-state="TERMINATED">
+      <p>
+        <Icon name="leave" /> <strong>Ended:</strong> {endWords(session.endReason)}.{' '}
+        <span class="muted">
+          {agentName(call?.agentId ?? null)} with {maskedCustomer(call?.customer ?? null)}
+        </span>
+      </p>
+      <button type="button" class="plain" onClick={() => store.putAway(session.runId)}>
+        Put away
+      </button>
+    </article>
+  );
+}

@@ -1,0 +1,139 @@
+import type { JSX } from 'preact';
+import type { SessionResource } from '../../domain/session.js';
+import { ownId } from '../model/model.js';
+import type { Command, Model } from '../model/model.js';
+import {
+  agentName,
+  endWords,
+  maskedCustomer,
+  ordinal,
+  presenceWords,
+  reasonWords,
+  secondsLeft,
+  STATE_WORDS,
+} from '../model/words.js';
+import { useServerNow } from './context.js';
+import { Controls } from './controls.js';
+import { Elapsed } from './elapsed.js';
+import { Icon, STATE_ICONS } from './icons.js';
+import { Quality } from './quality.js';
+import { Trail } from './trail.js';
+
+interface SessionCardProps {
+  readonly session: SessionResource;
+  readonly model: Model;
+}
+
+/** One of our own sessions: where it stands, and what can be done. */
+export function SessionCard({ session, model }: SessionCardProps): JSX.Element {
+  const { sessionId, interactionId, state } = session;
+  const call = model.calls.get(interactionId);
+  const sessions = model.sessionsByCall.get(interactionId) ?? [];
+  const others = sessions.filter(({ supervisorId }) => supervisorId !== ownId(model));
+  const command = model.commands.get(interactionId);
+  const titleId = `title-${sessionId}`;
+  return (
+    <article
+      class="card mine"
+      data-session={sessionId}
+      data-state={state}
+      data-waiting={session.waiting?.position}
+      aria-labelledby={titleId}
+    >
+      <header>
+        <h2 id={titleId} tabIndex={-1}>
+          {agentName(call?.agentId ?? null)} <span class="muted">with {maskedCustomer(call?.customer ?? null)}</span>
+        </h2>
+        <p class="muted">
+          {call?.queueName ?? 'No queue'}
+          {call !== undefined && call.startedAt !== null && (
+            <>
+              {' · '}
+              <Elapsed since={call.startedAt} label="The call has lasted" />
+            </>
+          )}
+        </p>
+      </header>
+      <p class="state">
+        <Icon name={session.ending === null ? STATE_ICONS[state] : 'leave'} />
+        <span>
+          <strong>{session.ending === null ? STATE_WORDS[state].title : 'Leaving'}</strong>
+          <span>
+            {session.ending === null
+              ? STATE_WORDS[state].meaning
+              : `${endWords(session.ending.reason)}; waiting for the platform to confirm`}
+          </span>
+        </span>
+      </p>
+      {session.waiting !== null && <InLine session={session} />}
+      {session.unansweredSince !== null && (
+        <p class="trouble">
+          <Icon name="alert" /> The platform does not answer at the moment. What you asked for is tried until it does.
+        </p>
+      )}
+      <Controls session={session} sessions={sessions} command={command} model={model} />
+      <Outcome command={command} />
+      {others.length > 0 && (
+        <p class="others">
+          {others.map((other) => (
+            <span key={other.sessionId}>
+              {other.supervisorId} {presenceWords(other)}
+            </span>
+          ))}
+        </p>
+      )}
+      <Quality session={session} samples={model.samples.get(sessionId) ?? []} />
+      <Trail session={session} model={model} />
+    </article>
+  );
+}
+
+function InLine({ session }: { readonly session: SessionResource }): JSX.Element | null {
+  const nowMs = useServerNow();
+  const { waiting } = session;
+  if (waiting === null) return null;
+  const seconds = secondsLeft(waiting.expiresAt, nowMs);
+  return (
+    <p class="in-line" data-seconds={seconds}>
+      <Icon name="wait" />
+      <span>
+        <strong>
+          In line to {waiting.mode === 'barge' ? 'barge in' : 'whisper'}:{' '}
+          {waiting.position === 1 ? 'you are next' : ordinal(waiting.position)}
+        </strong>
+        {/* Not read out every second; the place is. */}
+        <span class="seconds" role="timer" aria-live="off">
+          {seconds} s left
+        </span>
+      </span>
+    </p>
+  );
+}
+
+/** What came of the last thing that was asked for, unless the state says it. */
+function Outcome({ command }: { readonly command: Command | undefined }): JSX.Element | null {
+  if (command === undefined) return null;
+  const { status, action, reason, trouble } = command;
+  const what = { silent: 'Listen', whisper: 'Whisper', barge: 'Barge in', stop: 'Leave', start: 'Listen' }[action];
+  if (status === 'sending' || status === 'accepted') {
+    return (
+      <p class="asked" role="status" data-command={status}>
+        <Icon name="connect" /> {what}: asked for, not confirmed yet
+      </p>
+    );
+  }
+  if (status === 'applied' || status === 'queued' || status === 'superseded') return null;
+  if (status === 'cancelled' && (reason === 'silent' || reason === null)) return null;
+  const text = {
+    unsent: `was not accepted: ${trouble?.text ?? ''}`,
+    rejected: `was refused: ${reasonWords(reason)}.`,
+    failed: `did not work: ${reasonWords(reason)}.`,
+    cancelled: `was given up: ${reasonWords(reason)}.`,
+    expired: 'your time in line was over before it was your turn. You can ask again.',
+  }[status];
+  return (
+    <p class="trouble" role="alert" data-command={status}>
+      <Icon name="alert" /> {what} {text}
+    </p>
+  );
+}
