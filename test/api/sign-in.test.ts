@@ -151,7 +151,6 @@ describe('nobody is signed in by', () => {
   test.each([
     ['another key', { ...BY_KEY, apiKey: `${API_KEY}0` }, 401, []],
     ['something that is no token', { token: 'x' }, 401, []],
-    ['a token with more than a token in it', { token: 'a.b.c\r\nSet-Cookie: x=y' }, 401, []],
     ['nothing', {}, 400, ['apiKey', 'supervisorId']],
     ['a key without a name', { apiKey: API_KEY }, 400, ['supervisorId']],
     ['the name of software', { ...BY_KEY, supervisorId: 'service' }, 400, ['supervisorId']],
@@ -176,6 +175,9 @@ describe('nobody is signed in by', () => {
     expect(await signIn({ token: foreign })).toMatchObject({ status: 401, cookie: undefined });
     const expired = await provider.token({ expiresInSeconds: -10 });
     expect(await signIn({ token: expired })).toMatchObject({ status: 401, cookie: undefined });
+    // Decoders of base64 may overlook what would end a header.
+    const good = await provider.token();
+    expect(await signIn({ token: `${good.slice(0, -4)}\r\n${good.slice(-4)}` })).toMatchObject({ status: 401 });
     const nobody = await provider.token({ roles: ['other'] });
     expect(await signIn({ token: nobody })).toMatchObject({
       status: 403,
