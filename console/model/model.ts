@@ -122,8 +122,8 @@ export type PageEvent =
   | { readonly type: 'sampled'; readonly samples: readonly MediaSample[] }
   | { readonly type: 'calls-listed'; readonly items: readonly InteractionResource[]; readonly nowMs: number }
   | { readonly type: 'calls-failed'; readonly trouble: Trouble }
-  /** Nobody is at the rows: those of calls that are over may go. */
-  | { readonly type: 'settle'; readonly nowMs: number }
+  /** The rows of calls that are over may go; later, while somebody is among the rows. */
+  | { readonly type: 'settle'; readonly nowMs: number; readonly isHeld: boolean }
   | {
       readonly type: 'asked';
       readonly interactionId: string;

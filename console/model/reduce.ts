@@ -9,6 +9,8 @@ import type { Call, Command, Model, PageEvent } from './model.js';
 
 /** How long the row of a call that is over stays where it is, ms. */
 const ROW_STAYS_MS = 8_000;
+/** The same while somebody points at the rows, or is among them with the keyboard. */
+const HELD_ROW_STAYS_MS = 60_000;
 
 /** Runs that are remembered as over. */
 const ENDED_RUNS = 500;
@@ -59,7 +61,7 @@ export function reduce(model: Model, event: PageEvent): Model {
     case 'calls-failed':
       return { ...model, listing: { kind: 'failed', trouble: event.trouble } };
     case 'settle':
-      return settled(model, event.nowMs);
+      return settled(model, event.nowMs - (event.isHeld ? HELD_ROW_STAYS_MS : ROW_STAYS_MS));
     case 'asked': {
       const command: Command = { ...event.command, status: 'sending', reason: null, trouble: null };
       return { ...model, commands: set(model.commands, event.interactionId, command) };
@@ -233,9 +235,10 @@ function sameCall(call: Call, item: InteractionResource): Call {
   return isSame ? call : now;
 }
 
-function settled(model: Model, nowMs: number): Model {
+/** @param untilMs rows of calls that were over by then may go */
+function settled(model: Model, untilMs: number): Model {
   const isOver = ({ id, goneAtMs }: Call): boolean =>
-    goneAtMs !== null && nowMs - goneAtMs >= ROW_STAYS_MS && !model.sessionsByCall.has(id);
+    goneAtMs !== null && goneAtMs <= untilMs && !model.sessionsByCall.has(id);
   const calls = [...model.calls].filter(([, call]) => !isOver(call));
   if (calls.length === model.calls.size) return model;
   const left = new Map(calls);

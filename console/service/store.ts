@@ -34,7 +34,6 @@ export class Store {
   #commands: CommandLine | undefined;
   #settling: ReturnType<typeof setInterval> | undefined;
   #expiry: ReturnType<typeof setTimeout> | undefined;
-  /** Somebody points at the rows, or is among them with the keyboard: none goes meanwhile. */
   #isHeld = false;
   readonly #openTrails = new Map<string, ReturnType<typeof setTimeout> | undefined>();
   readonly #reading = new Set<string>();
@@ -88,6 +87,7 @@ export class Store {
     this.#dispatch({ type: 'filtered', filter });
   }
 
+  /** Whether somebody points at the rows, or is among them with the keyboard. */
   hold(isHeld: boolean): void {
     this.#isHeld = isHeld;
   }
@@ -129,9 +129,10 @@ export class Store {
       lost: (retryAtMs) => this.#dispatch({ type: 'link-lost', nowMs: Date.now(), retryAtMs }),
       refused: (error) => this.#heedRefusal(error),
     });
-    this.#settling = setInterval(() => {
-      if (!this.#isHeld) this.#dispatch({ type: 'settle', nowMs: Date.now() });
-    }, SETTLE_EVERY_MS);
+    this.#settling = setInterval(
+      () => this.#dispatch({ type: 'settle', nowMs: Date.now(), isHeld: this.#isHeld }),
+      SETTLE_EVERY_MS,
+    );
     if (me.expiresAt !== null) this.#expireAt(Date.parse(me.expiresAt));
   }
 

@@ -5,12 +5,13 @@ import { isUnderWay } from '../model/controls.js';
 import { ownId } from '../model/model.js';
 import type { Call, Command, Model } from '../model/model.js';
 import { rowsOf } from '../model/rows.js';
-import { agentName, maskedCustomer, presenceWords } from '../model/words.js';
+import { agentName, maskedCustomer } from '../model/words.js';
 import type { Store } from '../service/store.js';
 import { useStore } from './context.js';
 import { Elapsed } from './elapsed.js';
 import { FilterBar } from './filter-bar.js';
-import { Icon, STATE_ICONS } from './icons.js';
+import { Icon } from './icons.js';
+import { Presence } from './presence.js';
 
 /** All live calls, and who is on them. Rows keep their places, and none goes while somebody is among them. */
 export function CallTable({ model }: { readonly model: Model }): JSX.Element {
@@ -146,34 +147,34 @@ class CallRow extends Component<CallRowProps> {
     );
   }
 
+  /** One button whatever it is for: whoever is on it with the keyboard stays there. */
   #button(mine: SessionResource | undefined, isGone: boolean): JSX.Element | null {
     const { call, command, isLive, store } = this.props;
     const agent = agentName(call.agentId);
-    if (mine !== undefined) {
-      return (
-        <button type="button" class="plain" onClick={() => document.getElementById(`title-${mine.sessionId}`)?.focus()}>
-          Controls<span class="unseen"> of the call of {agent}</span>
-        </button>
-      );
-    }
-    if (isGone) return null;
-    const isAsked = command?.action === 'start' && isUnderWay(command);
+    if (mine === undefined && isGone) return null;
+    const isAsked = mine === undefined && command?.action === 'start' && isUnderWay(command);
+    const isPossible = mine !== undefined || (!isAsked && isLive);
+    const press = (): void => {
+      if (mine !== undefined) focusOn(mine);
+      else if (isPossible) store.listenTo(call.id);
+    };
     return (
       <>
         <button
           type="button"
-          data-action="listen"
-          aria-disabled={isAsked || !isLive}
+          class={mine === undefined ? '' : 'plain'}
+          data-action={mine === undefined ? 'listen' : 'controls'}
+          aria-disabled={!isPossible}
           aria-busy={isAsked}
-          onClick={() => {
-            if (!isAsked && isLive) store.listenTo(call.id);
-          }}
+          onClick={press}
         >
-          <Icon name={isAsked ? 'connect' : 'ear'} />
-          {isAsked ? 'Asked for …' : 'Listen'}
-          <span class="unseen"> to the call of {agent}</span>
+          {mine === undefined && <Icon name={isAsked ? 'connect' : 'ear'} />}
+          {mine !== undefined ? 'Controls' : isAsked ? 'Asked for …' : 'Listen'}
+          <span class="unseen">
+            {mine === undefined ? ' to' : ' of'} the call of {agent}
+          </span>
         </button>
-        {command?.status === 'unsent' && (
+        {mine === undefined && command?.status === 'unsent' && (
           <small class="trouble" role="alert">
             {command.trouble?.text}
           </small>
@@ -183,17 +184,8 @@ class CallRow extends Component<CallRowProps> {
   }
 }
 
-interface PresenceProps {
-  readonly session: SessionResource;
-  readonly isOwn: boolean;
-}
-
-function Presence({ session, isOwn }: PresenceProps): JSX.Element {
-  const icon = session.ending !== null ? 'leave' : session.waiting === null ? STATE_ICONS[session.state] : 'wait';
-  return (
-    <li class={`presence presence-${session.state.toLowerCase()}`} data-supervisor={session.supervisorId}>
-      <Icon name={icon} />
-      {isOwn ? 'You' : session.supervisorId} <span class="muted">{presenceWords(session)}</span>
-    </li>
-  );
+function focusOn({ sessionId }: SessionResource): void {
+  const title = document.getElementById(`title-${sessionId}`);
+  title?.focus();
+  title?.closest('article')?.scrollIntoView({ block: 'nearest' });
 }

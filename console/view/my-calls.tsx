@@ -4,6 +4,7 @@ import type { Call, Model } from '../model/model.js';
 import { ownSessions } from '../model/rows.js';
 import { agentName, endWords, maskedCustomer } from '../model/words.js';
 import { useStore } from './context.js';
+import { MY_CALLS_TITLE_ID, useFocusKept } from './focus.js';
 import { Icon } from './icons.js';
 import { SessionCard } from './session-card.js';
 
@@ -11,8 +12,10 @@ import { SessionCard } from './session-card.js';
 export function MyCalls({ model }: { readonly model: Model }): JSX.Element {
   const sessions = ownSessions(model);
   return (
-    <section class="my-calls" aria-labelledby="my-calls-title">
-      <h1 id="my-calls-title">My calls</h1>
+    <section class="my-calls" aria-labelledby={MY_CALLS_TITLE_ID}>
+      <h1 id={MY_CALLS_TITLE_ID} tabIndex={-1}>
+        My calls
+      </h1>
       {sessions.length === 0 && model.ended.length === 0 && (
         <p class="empty">
           You are on no call. Choose Listen beside one of the live calls below: nobody on it hears you.
@@ -37,8 +40,9 @@ interface EndedCardProps {
 
 function EndedCard({ session, call }: EndedCardProps): JSX.Element {
   const store = useStore();
+  const article = useFocusKept();
   return (
-    <article class="card ended" data-session={session.sessionId} data-state="TERMINATED">
+    <article ref={article} class="card ended" data-session={session.sessionId} data-state="TERMINATED">
       <p>
         <Icon name="leave" /> <strong>Ended:</strong> {endWords(session.endReason)}.{' '}
         <span class="muted">

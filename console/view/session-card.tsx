@@ -2,20 +2,13 @@ import type { JSX } from 'preact';
 import type { SessionResource } from '../../domain/session.js';
 import { ownId } from '../model/model.js';
 import type { Command, Model } from '../model/model.js';
-import {
-  agentName,
-  endWords,
-  maskedCustomer,
-  ordinal,
-  presenceWords,
-  reasonWords,
-  secondsLeft,
-  STATE_WORDS,
-} from '../model/words.js';
+import { agentName, endWords, maskedCustomer, ordinal, reasonWords, secondsLeft, STATE_WORDS } from '../model/words.js';
 import { useServerNow } from './context.js';
 import { Controls } from './controls.js';
+import { useFocusKept } from './focus.js';
 import { Elapsed } from './elapsed.js';
 import { Icon, STATE_ICONS } from './icons.js';
+import { Presence } from './presence.js';
 import { Quality } from './quality.js';
 import { Trail } from './trail.js';
 
@@ -32,58 +25,66 @@ export function SessionCard({ session, model }: SessionCardProps): JSX.Element {
   const others = sessions.filter(({ supervisorId }) => supervisorId !== ownId(model));
   const command = model.commands.get(interactionId);
   const titleId = `title-${sessionId}`;
+  const article = useFocusKept();
   return (
     <article
+      ref={article}
       class="card mine"
       data-session={sessionId}
       data-state={state}
       data-waiting={session.waiting?.position}
       aria-labelledby={titleId}
     >
-      <header>
-        <h2 id={titleId} tabIndex={-1}>
-          {agentName(call?.agentId ?? null)} <span class="muted">with {maskedCustomer(call?.customer ?? null)}</span>
-        </h2>
-        <p class="muted">
-          {call?.queueName ?? 'No queue'}
-          {call !== undefined && call.startedAt !== null && (
-            <>
-              {' · '}
-              <Elapsed since={call.startedAt} label="The call has lasted" />
-            </>
-          )}
-        </p>
-      </header>
-      <p class="state">
-        <Icon name={session.ending === null ? STATE_ICONS[state] : 'leave'} />
-        <span>
-          <strong>{session.ending === null ? STATE_WORDS[state].title : 'Leaving'}</strong>
-          <span>
-            {session.ending === null
-              ? STATE_WORDS[state].meaning
-              : `${endWords(session.ending.reason)}; waiting for the platform to confirm`}
-          </span>
-        </span>
-      </p>
-      {session.waiting !== null && <InLine session={session} />}
-      {session.unansweredSince !== null && (
-        <p class="trouble">
-          <Icon name="alert" /> The platform does not answer at the moment. What you asked for is tried until it does.
-        </p>
-      )}
-      <Controls session={session} sessions={sessions} command={command} model={model} />
-      <Outcome command={command} />
-      {others.length > 0 && (
-        <p class="others">
-          {others.map((other) => (
-            <span key={other.sessionId}>
-              {other.supervisorId} {presenceWords(other)}
+      <div class="parts">
+        <div class="now">
+          <header>
+            <h2 id={titleId} tabIndex={-1}>
+              {agentName(call?.agentId ?? null)}{' '}
+              <span class="muted">with {maskedCustomer(call?.customer ?? null)}</span>
+            </h2>
+            <p class="muted">
+              {call?.queueName ?? 'No queue'}
+              {call !== undefined && call.startedAt !== null && (
+                <>
+                  {' · '}
+                  <Elapsed since={call.startedAt} label="The call has lasted" />
+                </>
+              )}
+            </p>
+          </header>
+          <p class="state">
+            <Icon name={session.ending === null ? STATE_ICONS[state] : 'leave'} />
+            <span>
+              <strong>{session.ending === null ? STATE_WORDS[state].title : 'Leaving'}</strong>
+              <span>
+                {session.ending === null
+                  ? STATE_WORDS[state].meaning
+                  : `${endWords(session.ending.reason)}; waiting for the platform to confirm`}
+              </span>
             </span>
-          ))}
-        </p>
-      )}
-      <Quality session={session} samples={model.samples.get(sessionId) ?? []} />
-      <Trail session={session} model={model} />
+          </p>
+          {session.waiting !== null && <InLine session={session} />}
+          {session.unansweredSince !== null && (
+            <p class="trouble">
+              <Icon name="alert" /> The platform does not answer at the moment. What you asked for is tried until it
+              does.
+            </p>
+          )}
+          <Controls session={session} sessions={sessions} command={command} model={model} />
+          <Outcome command={command} />
+          {others.length > 0 && (
+            <ul class="presences" aria-label="Others on this call">
+              {others.map((other) => (
+                <Presence key={other.sessionId} session={other} isOwn={false} />
+              ))}
+            </ul>
+          )}
+        </div>
+        <div class="besides">
+          <Quality session={session} samples={model.samples.get(sessionId) ?? []} />
+          <Trail session={session} model={model} />
+        </div>
+      </div>
     </article>
   );
 }

@@ -29,8 +29,10 @@ function LinkState({ link }: { readonly link: Link }): JSX.Element {
   return (
     <span class={`link link-${link.kind}`} role="status" data-link={link.kind}>
       <span class="dot" aria-hidden="true" />
-      {link.kind === 'live' ? 'Live' : link.kind === 'connecting' ? 'Connecting …' : 'No connection'}
-      {link.kind === 'lost' && <Retry retryAtMs={link.retryAtMs} />}
+      <span>
+        {link.kind === 'live' ? 'Live' : link.kind === 'connecting' ? 'Connecting …' : 'No connection'}
+        {link.kind === 'lost' && <Retry retryAtMs={link.retryAtMs} />}
+      </span>
     </span>
   );
 }
