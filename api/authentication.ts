@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { bearerOf, isKey } from '../http/bearer-key.js';
 import { actorOf, setCaller } from './caller.js';
 import type { Caller } from './caller.js';
@@ -48,13 +48,23 @@ export function authenticator({ apiKey, tokens, keyName = 'API_KEY' }: Credentia
 export function requireCaller(authenticate: Authenticate, signIns: SignIns): RequestHandler {
   return async (request, _response, next) => {
     const authorization = request.get('authorization');
-    const cookie = authorization === undefined ? signInCookieOf(request) : undefined;
-    if (cookie !== undefined) requireOwnPage(request);
-    const caller = cookie === undefined ? await authenticate(authorization) : await personOf(cookie, signIns);
+    const person = authorization === undefined ? await personByCookie(request, signIns) : undefined;
+    const caller = person ?? (await authenticate(authorization));
     setCaller(request, caller);
     contextOf(request).actor = actorOf(caller);
     next();
   };
+}
+
+/**
+ * Whoever the cookie of a request stands for; `undefined`: it has none.
+ * @throws {Problem} `authentication.required`, `authentication.unavailable`, `access.denied`
+ */
+export async function personByCookie(request: Request, signIns: SignIns): Promise<Caller | undefined> {
+  const cookie = signInCookieOf(request);
+  if (cookie === undefined) return undefined;
+  requireOwnPage(request);
+  return personOf(cookie, signIns);
 }
 
 /** A cookie that lets nobody in is not sent again. */

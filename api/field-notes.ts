@@ -76,7 +76,7 @@ export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
     customer: 'As the platform shows it; not masked.',
     sessions: 'Those that run.',
   },
-  SignInWays: {
+  SignInState: {
     ways: 'key: by the API key and a name. token: by a token of the identity provider.',
   },
   Me: {

@@ -7,7 +7,7 @@ import { interactionStatus } from '../domain/platform-wire.js';
 import { auditEntry } from '../domain/audit-entry.js';
 import { sessionResource, sessionState } from '../domain/session.js';
 import { tokenHealth } from '../domain/token-keeper.js';
-import { me, signInRequest, signInWays } from '../domain/sign-in.js';
+import { me, signInRequest, signInState } from '../domain/sign-in.js';
 import type { Role } from '../domain/sign-in.js';
 import { problemBody } from './problem.js';
 import { pageLimit } from './request-input.js';
@@ -39,7 +39,7 @@ export const ANSWERS = {
   Interaction: interactionResource,
   InteractionList: z.object({ items: z.array(interactionResource), nextCursor }),
   Ticket: z.object({ ticket: z.string(), expiresAt: z.iso.datetime() }),
-  SignInWays: signInWays,
+  SignInState: signInState,
   Me: me,
   Liveness: z.object({ status: z.literal('alive') }),
   Readiness: z.object({
@@ -240,12 +240,15 @@ export const OPERATIONS = [
     access: ANY_ROLE,
   },
   {
-    id: 'getSignInWays',
+    id: 'getSignIn',
     method: 'GET',
     path: '/v1/sign-in',
-    summary: 'Ask how people sign in here',
-    answers: { 200: { description: 'The ways that there are.', body: 'SignInWays' } },
-    problems: [],
+    summary: 'Ask how people sign in here, and who has',
+    description: 'What a page asks first: unlike /v1/me it answers who is not signed in as well.',
+    answers: {
+      200: { description: 'The ways that there are, and whoever the cookie stands for.', body: 'SignInState' },
+    },
+    problems: ['authentication.unavailable', 'access.denied'],
     access: 'anybody',
   },
   {

@@ -32,7 +32,7 @@ import { addOperations, addRoute } from './routes.js';
 import { sendCommand } from './send-command.js';
 import { SessionReader } from './session-reader.js';
 import { SessionFeed } from './session-feed.js';
-import { getMe, getSignInWays, signIn, signOut } from './sign-in.js';
+import { getMe, getSignIn, signIn, signOut } from './sign-in.js';
 import { SignIns } from './sign-ins.js';
 import { Temporal } from './temporal-client.js';
 import { sessionInTemporalUi } from './temporal-ui-text.js';
@@ -147,7 +147,7 @@ export function createApi({
     getHistory: getHistory(temporal, reader),
     listInteractions: listInteractions(temporal),
     createTicket: createTicket(tickets),
-    getSignInWays: getSignInWays(signIns),
+    getSignIn: getSignIn(signIns, temporalUi),
     signIn: signIn(signIns, temporalUi),
     signOut: signOut(),
     getMe: getMe(temporalUi),

@@ -1,23 +1,31 @@
 import type { Request } from 'express';
 import { signInByKey, signInByToken } from '../domain/sign-in.js';
 import type { Me } from '../domain/sign-in.js';
+import { personByCookie } from './authentication.js';
 import { actorOf, callerOf, requireRole, ROLES, SERVICE_ACTOR } from './caller.js';
 import type { Caller } from './caller.js';
 import { refuseOtherPages } from './cross-origin.js';
 import { noQuery } from './operations.js';
-import { invalidRequest } from './problem.js';
+import { invalidRequest, Problem } from './problem.js';
 import { contextOf } from './request-context.js';
 import { parseBody, parseQuery } from './request-input.js';
 import type { Handler } from './routes.js';
 import { forgetCookie, keepCookie } from './sign-in-cookie.js';
 import type { SignedIn, SignIns } from './sign-ins.js';
 
-/** `GET /v1/sign-in` */
-export function getSignInWays(signIns: SignIns): Handler {
-  return (request, response) => {
+/** `GET /v1/sign-in`. A cookie that lets nobody in is not sent again. @param temporalUi as of {@link getMe} */
+export function getSignIn(signIns: SignIns, temporalUi: string | undefined): Handler {
+  return async (request, response) => {
     parseQuery(noQuery, request);
-    response.json({ ways: signIns.ways });
-    return Promise.resolve();
+    const { ways } = signIns;
+    try {
+      const person = await personByCookie(request, signIns);
+      response.json({ ways, me: person === undefined ? null : meOf(person, temporalUi) });
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== 'authentication.required') throw error;
+      forgetCookie(request, response);
+      response.json({ ways, me: null });
+    }
   };
 }
 

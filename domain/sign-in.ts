@@ -12,9 +12,6 @@ export type Role = z.infer<typeof role>;
 export const signInWay = z.enum(['key', 'token']);
 export type SignInWay = z.infer<typeof signInWay>;
 
-/** Of `GET /v1/sign-in`: the ways that a deployment has. */
-export const signInWays = z.object({ ways: z.array(signInWay) });
-
 /**
  * Longest token that fits a cookie, characters: browsers drop cookies whose name, value and attributes take more than 4,096
  * bytes (RFC 6265, 6.1).
@@ -40,3 +37,6 @@ export const me = z.object({
   temporalUi: z.string().nullable(),
 });
 export type Me = z.infer<typeof me>;
+
+/** Of `GET /v1/sign-in`: the ways that a deployment has, and who is signed in by the cookie; `null`: nobody, any more or yet. */
+export const signInState = z.object({ ways: z.array(signInWay), me: me.nullable() });

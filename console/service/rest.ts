@@ -7,7 +7,7 @@ import { interactionResource } from '../../domain/interaction-resource.js';
 import type { InteractionResource } from '../../domain/interaction-resource.js';
 import { sessionResource } from '../../domain/session.js';
 import type { SessionResource } from '../../domain/session.js';
-import { me, signInWays } from '../../domain/sign-in.js';
+import { me, signInState } from '../../domain/sign-in.js';
 import type { Me, SignInRequest, SignInWay } from '../../domain/sign-in.js';
 
 /** How long one request may take, ms. */
@@ -103,14 +103,9 @@ const listedInteractions = z.object({ items: z.array(interactionResource), nextC
 const listedEntries = z.object({ items: z.array(auditEntry) });
 const ticketAnswer = z.object({ ticket: z.string() });
 
-/** Who is signed in. @throws {RestError} `authentication.required`: nobody */
-export function readMe(): Promise<Me> {
-  return request('GET', '/v1/me', me);
-}
-
-/** The ways to sign in here. @throws {RestError} */
-export async function readSignInWays(): Promise<readonly SignInWay[]> {
-  return (await request('GET', '/v1/sign-in', signInWays)).ways;
+/** The ways to sign in here, and who is. @throws {RestError} */
+export function readSignIn(): Promise<{ readonly ways: readonly SignInWay[]; readonly me: Me | null }> {
+  return request('GET', '/v1/sign-in', signInState);
 }
 
 /** @throws {RestError} `authentication.required`: the key or token is wrong */

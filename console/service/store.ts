@@ -1,6 +1,6 @@
 import type { CommandAction } from '../../domain/commands.js';
 import type { SessionResource } from '../../domain/session.js';
-import type { SignInRequest } from '../../domain/sign-in.js';
+import type { Me, SignInRequest } from '../../domain/sign-in.js';
 import { aheadMs } from '../model/clock.js';
 import { isUnderWay } from '../model/controls.js';
 import { EMPTY_MODEL, ownId } from '../model/model.js';
@@ -10,7 +10,7 @@ import { CallList } from './call-list.js';
 import { CommandLine } from './command-line.js';
 import { EventStream } from './event-stream.js';
 import type { StreamMessage } from './event-stream.js';
-import { readMe, readSession, readSignInWays, readTrail, RestError, signIn, signOut, troubleOf } from './rest.js';
+import { readSession, readSignIn, readTrail, RestError, signIn, signOut, troubleOf } from './rest.js';
 
 /** How often a page that cannot reach the API tries again, ms. */
 const AGAIN_MS = 2_000;
@@ -56,10 +56,10 @@ export class Store {
   /** Finds out who is signed in, and begins. */
   async start(): Promise<void> {
     try {
-      this.#begin(await readMe());
+      const { ways, me } = await readSignIn();
+      if (me === null) this.#dispatch({ type: 'signed-out', ways, trouble: null });
+      else this.#begin(me);
     } catch (error) {
-      if (error instanceof RestError && error.status === 401) return this.#askToSignIn(null);
-      if (error instanceof RestError && error.status === 403) return this.#askToSignIn(troubleOf(error));
       this.#dispatch({ type: 'unreachable', trouble: troubleOf(error) });
       setTimeout(() => void this.start(), AGAIN_MS);
     }
@@ -117,7 +117,7 @@ export class Store {
     this.#dispatch({ type: 'trail-closed', sessionId });
   }
 
-  #begin(me: Awaited<ReturnType<typeof readMe>>): void {
+  #begin(me: Me): void {
     this.#end();
     this.#dispatch({ type: 'signed-in', me });
     const dispatch = (event: PageEvent): void => this.#dispatch(event);
@@ -158,8 +158,8 @@ export class Store {
 
   async #askToSignIn(trouble: ReturnType<typeof troubleOf> | null): Promise<void> {
     this.#end();
-    const ways = await readSignInWays().catch(() => undefined);
-    if (ways !== undefined) return this.#dispatch({ type: 'signed-out', ways, trouble });
+    const state = await readSignIn().catch(() => undefined);
+    if (state !== undefined) return this.#dispatch({ type: 'signed-out', ways: state.ways, trouble });
     this.#dispatch({
       type: 'signed-out',
       ways: ['key', 'token'],

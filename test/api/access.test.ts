@@ -103,7 +103,7 @@ const TABLE: Readonly<Record<OperationId, readonly Try[]>> = {
   getHistory: [{ what: 'anybody’s', path: `${BENS}/history`, let: KNOWN }],
   listInteractions: [{ what: 'all', path: '/v1/interactions', let: KNOWN }],
   createTicket: [{ what: 'for themselves', path: '/v1/events/tickets', method: 'POST', let: KNOWN }],
-  getSignInWays: [{ what: 'them', path: '/v1/sign-in', let: EVERYBODY }],
+  getSignIn: [{ what: 'them', path: '/v1/sign-in', let: EVERYBODY }],
   signIn: [
     {
       what: 'with the key',

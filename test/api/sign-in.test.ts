@@ -99,9 +99,18 @@ async function cookieOf(apiKey: string, ageMs = 0): Promise<string> {
 const HOURS_MS = 60 * 60_000;
 
 test('the ways are those that the deployment has', async () => {
-  expect((await ask('GET', '/v1/sign-in')).body).toEqual({ ways: ['key', 'token'] });
+  expect((await ask('GET', '/v1/sign-in')).body).toEqual({ ways: ['key', 'token'], me: null });
   expect(new SignIns({ apiKey: 'k' }).ways).toEqual(['key']);
   expect(new SignIns({ tokens: provider.verifier() }).ways).toEqual(['token']);
+});
+
+test('a page learns at once whether somebody is signed in, and a cookie that lets nobody in goes', async () => {
+  const known = await ask('GET', '/v1/sign-in', { ...OWN, ...(await anna()) });
+  expect(known.body).toMatchObject({ me: { id: 'anna', roles: ['supervisor'] } });
+  const over = await ask('GET', '/v1/sign-in', { ...OWN, Cookie: await cookieOf(API_KEY, 13 * HOURS_MS) });
+  expect(over).toMatchObject({ status: 200, body: { me: null }, cookie: `earshot=; ${END}` });
+  const { status } = await ask('GET', '/v1/sign-in', { 'Sec-Fetch-Site': 'cross-site', ...(await anna()) });
+  expect(status).toBe(403);
 });
 
 test('by key: a supervisor for 12 hours, whom the cookie tells from then on', async () => {
