@@ -14,8 +14,11 @@ const HOPELESS_EXITS = 5;
 /** How long an ended part's output is still read. */
 const LAST_WORDS_MS = 500;
 
-/** What a part wants another to be told; what it is, is theirs. */
-const relayMessage = z.looseObject({ type: z.literal('relay'), to: z.string() });
+/** What a part wants another to be told; what it is, is theirs. `spare`: it gives way to what is not. */
+const relayMessage = z.looseObject({ type: z.literal('relay'), to: z.string(), spare: z.boolean().default(false) });
+
+/** Messages that may be on their way to a part that is slow to read; the next are dropped. */
+const UNSENT_LIMIT = 1_000;
 
 const readyMessage = z.object({ type: z.literal('ready'), url: z.string().optional() });
 
@@ -39,7 +42,7 @@ export interface PartEvents {
   /** `url`: where it is reached, if it said so. `first`: false after a restart. */
   ready(part: SupervisedPart, first: boolean, url: string | undefined): void;
   /** A part has a message for another. */
-  relay(to: string, message: object): void;
+  relay(to: string, message: object, isSpare: boolean): void;
   /** It ended without being told to and is started again after `delayMs`. */
   restarting(part: SupervisedPart, how: string, delayMs: number): void;
   /** It ended and isn't started again: wrongly configured, or hopeless. */
@@ -55,8 +58,8 @@ export class SupervisedPart {
   #stopping = false;
   #wasReady = false;
   #exitsBeforeReady = 0;
-  /** Messages to it wait to be sent. */
-  #isFull = false;
+  /** What waits to be sent to the process that runs now. */
+  #mail = { messages: 0, isMuch: false };
 
   constructor(
     readonly spec: PartSpec,
@@ -85,7 +88,7 @@ export class SupervisedPart {
       stdio: ['ignore', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])],
     });
     this.#child = child;
-    this.#isFull = false;
+    this.#mail = { messages: 0, isMuch: false };
     if (child.pid !== undefined) {
       writePidFile(this.pidFile, child.pid, [this.spec.command, ...this.spec.args].join(' '));
     }
@@ -115,7 +118,7 @@ export class SupervisedPart {
         const ready = readyMessage.safeParse(message);
         if (ready.success) this.#ready(ready.data.url);
         const relay = relayMessage.safeParse(message);
-        if (relay.success) this.events.relay(relay.data.to, relay.data);
+        if (relay.success) this.events.relay(relay.data.to, relay.data, relay.data.spare);
       });
     } else {
       void this.spec.probe(life.signal).then(
@@ -138,14 +141,19 @@ export class SupervisedPart {
     clearTimeout(kill);
   }
 
-  /** Hands it a message of another part; one that is down, or slow to read, does without. */
-  tell(message: object): void {
+  /**
+   * Hands it a message of another part; one that is down, or slow to read, does without.
+   * @param isSpare it does without at once where some wait, so that a big one never costs it those that are not spare
+   */
+  tell(message: object, isSpare: boolean): void {
     const child = this.#child;
-    if (child?.connected === true && !this.#isFull) {
-      this.#isFull = !child.send(message, () => {
-        this.#isFull = false;
-      });
-    }
+    const mail = this.#mail;
+    if (child?.connected !== true || mail.messages >= UNSENT_LIMIT || (isSpare && mail.isMuch)) return;
+    mail.messages += 1;
+    mail.isMuch = !child.send(message, () => {
+      mail.messages -= 1;
+      mail.isMuch = false;
+    });
   }
 
   /** Kills the process and its group at once; safe to call at any time. */

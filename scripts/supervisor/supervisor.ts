@@ -40,7 +40,7 @@ export class Supervisor {
     this.#tell = tell;
     const events: PartEvents = {
       ready: (part, first, url) => this.#onReady(part, first, url),
-      relay: (to, message) => this.#parts.find(({ spec }) => spec.name === to)?.tell(message),
+      relay: (to, message, isSpare) => this.#parts.find(({ spec }) => spec.name === to)?.tell(message, isSpare),
       restarting: (part, how, delayMs) => this.#onRestarting(part, how, delayMs),
       failed: (part, how, exitCode) => this.#onFailed(part, how, exitCode),
     };

@@ -166,6 +166,36 @@ describe('a supervisor', () => {
     expect(journal().filter((line) => line.startsWith('stop'))).toEqual([]);
   });
 
+  it('hands a part that is slow to read what others tell it, but no more than fits of what is spare', async () => {
+    const go = join(folder, 'go');
+    const slow = `
+      const fs = require('node:fs');
+      let spare = 0, others = 0;
+      process.on('message', (message) => {
+        if (message.isLast) fs.writeFileSync(process.env.JOURNAL, spare + ' ' + others);
+        else if (message.spare) spare += 1; else others += 1;
+      });
+      const pause = new Int32Array(new SharedArrayBuffer(4));
+      process.send({ type: 'ready' }, () => setImmediate(() => {
+        while (!fs.existsSync(${JSON.stringify(go)})) Atomics.wait(pause, 0, 0, 5);
+      }));`;
+    const teller = `
+      process.on('message', () => require('node:fs').writeFileSync(${JSON.stringify(go)}, ''));
+      const tell = (to, more) => process.send({ type: 'relay', to, ...more });
+      for (let n = 0; n < 30; n += 1) tell('slow', { spare: true, text: 'x'.repeat(100_000) });
+      for (let n = 0; n < 10; n += 1) tell('slow', {});
+      tell('slow', { isLast: true });
+      tell('teller', {});
+      process.send({ type: 'ready' });`;
+    const supervisor = supervise(part('slow', slow), part('teller', teller, { after: ['slow'] }));
+    await supervisor.start();
+    const [told = ''] = await until('all is read', () => (journal().length > 0 ? journal() : undefined));
+    const [spare, others] = told.split(' ').map(Number);
+    expect(others).toBe(10);
+    expect(spare).toBeGreaterThan(0);
+    expect(spare).toBeLessThan(15);
+  });
+
   it('waits for the probe of a part without an IPC channel', async () => {
     let answer: () => void = () => undefined;
     const probe = (): Promise<void> => new Promise((resolve) => (answer = resolve));
