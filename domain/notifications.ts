@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { ANNOUNCED } from './announcements.js';
+import { mediaMeasures, mediaQuality } from './media.js';
 import { sessionResource } from './session.js';
 
 /**
- * What is told of sessions as it happens: between workers and APIs as hints, and to those who listen at
- * `GET /v1/events` as changes.
+ * What is told of sessions as it happens: between workers and APIs as hints and samples, and to those who listen at
+ * `GET /v1/events` as changes, and as samples if they ask for them.
  */
 
 const CHANGE_TYPES = [...ANNOUNCED, 'session.updated'] as const;
@@ -55,6 +56,18 @@ export const sessionHint = z.object({
 });
 export type SessionHint = z.infer<typeof sessionHint>;
 
+/**
+ * A worker's word of how a leg is heard, between two changes of that. It may come late, twice or never: nothing is decided by
+ * it, and no history has it.
+ */
+export const legSample = mediaMeasures.extend({
+  sessionId: z.string(),
+  monitorSessionId: z.string(),
+  /** What all samples so far come to; `null`: nothing yet. */
+  quality: mediaQuality.nullable(),
+});
+export type LegSample = z.infer<typeof legSample>;
+
 /** Which changes have been seen: all of this epoch up to this number. */
 const place = {
   /** Of one API process, until it starts to watch anew; another's numbers mean nothing. */
@@ -79,7 +92,26 @@ export type ChangeMessage = z.infer<typeof changeMessage>;
 /** Every few seconds: the connection lives, and all up to `seq` has been told or is none of its concern. */
 export const heartbeatMessage = z.object({ type: z.literal('heartbeat'), ...place, at: z.string() });
 
+/** How a session's leg was heard at a moment, as it is told. */
+export const mediaSample = z.object({
+  sessionId: z.string(),
+  sampledAt: mediaMeasures.shape.sampledAt.describe('By the platform’s clock.'),
+  packetLoss: mediaMeasures.shape.packetLoss.describe('0 to 1.'),
+  jitterMs: mediaMeasures.shape.jitterMs.describe('ms.'),
+  roundTripMs: mediaMeasures.shape.roundTripMs.describe('ms.'),
+  quality: mediaQuality
+    .optional()
+    .describe(
+      'By this sample and those before it, as the session shows or is about to; absent before the first change.',
+    ),
+});
+export type MediaSample = z.infer<typeof mediaSample>;
+
+/** How legs are heard between changes, for who asks for that: at first what is remembered, then some every second. */
+export const samplesMessage = z.object({ type: z.literal('samples'), at: z.string(), samples: z.array(mediaSample) });
+
 export type Notification =
   | z.infer<typeof snapshotMessage>
   | z.infer<typeof changeMessage>
-  | z.infer<typeof heartbeatMessage>;
+  | z.infer<typeof heartbeatMessage>
+  | z.infer<typeof samplesMessage>;
