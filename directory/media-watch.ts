@@ -5,6 +5,7 @@ import { profileOf, stepOf } from '../domain/media.js';
 import type { MediaAffinity, MediaMeasures, MediaNews } from '../domain/media.js';
 import { newTrend, withSample } from '../domain/media-trend.js';
 import type { MediaChange, MediaLimits, MediaTrend } from '../domain/media-trend.js';
+import type { LegSample } from '../domain/notifications.js';
 import type { MediaMetrics } from '../domain/platform-wire.js';
 import { MEDIA_QUALITY_SIGNAL } from '../domain/workflow-contract.js';
 import { sessionsOfLegs } from './running-sessions.js';
@@ -70,6 +71,8 @@ export interface MediaWatchOptions {
   readonly homeOf: (interactionId: string) => Promise<MediaHome | null>;
   /** Is told of what went wrong; it is tried again with the next sample. */
   readonly onTrouble: (error: unknown) => void;
+  /** Is told each sample of a leg whose session is known, but for those that came before or too late. @default nobody */
+  readonly onSample?: (sample: LegSample) => void;
 }
 
 /**
@@ -101,7 +104,9 @@ export class MediaWatch {
     const { playoutDelayMs } = profileOf(leg.affinity, leg.trend.step);
     const { limits } = this.#options;
     const { trend, change } = withSample(leg.trend, sample, { playoutDelayMs, limits, nowMs: now });
+    const isNews = trend.sampledAtMs !== leg.trend.sampledAtMs;
     leg.trend = trend;
+    if (isNews) this.#options.onSample?.(legSampleOf(leg, sample));
     if (change !== undefined) leg.untold = { ...change, measures: sample };
     if (leg.untold !== undefined) void this.#tell(leg);
     else if (this.#isDueForPlacing(leg, now)) void this.#placeAgain(leg, sample);
@@ -213,6 +218,13 @@ export class MediaWatch {
       if (now - Math.max(heardAtMs, knownAtMs) > FORGOTTEN_AFTER_MS) this.#legs.delete(id);
     }
   }
+}
+
+function legSampleOf(
+  { sessionId, monitorSessionId, trend }: WatchedLeg,
+  { sampledAt, packetLoss, jitterMs, roundTripMs }: MediaMeasures,
+): LegSample {
+  return { sessionId, monitorSessionId, sampledAt, packetLoss, jitterMs, roundTripMs, quality: trend.quality };
 }
 
 function newsOf(

@@ -3,8 +3,10 @@ import type { MediaRoute } from '../activities/follow-events.js';
 import type { MediaServerLookup } from '../activities/media-server-lookup.js';
 import { heardSessionsOf, pollMedia } from '../activities/poll-media.js';
 import { legSessions, MediaWatch } from '../directory/media-watch.js';
+import { SampleBatches } from '../directory/sample-batches.js';
 import { homeIn } from '../domain/media-placement.js';
 import type { MediaLimits } from '../domain/media-trend.js';
+import type { LegSample } from '../domain/notifications.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 
 /** A leg that is suddenly heard worse may be so because its call has just been moved to another group, ms. */
@@ -16,6 +18,8 @@ export interface MediaSettings {
   readonly pollMs: number;
   /** Is told of what went wrong and is tried again. @default nobody */
   readonly onTrouble?: (error: unknown) => void;
+  /** Is told about once a second how legs are heard, of each the latest sample. @default nobody, and none are gathered */
+  readonly onSamples?: (samples: readonly LegSample[]) => void;
 }
 
 export interface MediaRouteOptions {
@@ -29,15 +33,21 @@ export interface MediaRouteOptions {
 
 /** What a worker does with what it hears, and asks, of how legs sound. */
 export function createMediaRoute({ settings, client, platform, mediaServers, show }: MediaRouteOptions): MediaRoute {
-  const { limits, pollMs, onTrouble = () => undefined } = settings;
+  const { limits, pollMs, onTrouble = () => undefined, onSamples } = settings;
+  const batches = onSamples === undefined ? undefined : new SampleBatches(onSamples);
   const watch = new MediaWatch({
     sessions: legSessions(client),
     limits,
     homeOf: async (interactionId) => homeIn((await mediaServers(interactionId, FRESH_MS)).groups),
     onTrouble,
+    ...(batches === undefined ? {} : { onSample: (sample) => batches.add(sample) }),
   });
   show(watch);
-  const route = { take: watch.sample.bind(watch), leave: () => watch.clear() };
+  const leave = (): void => {
+    watch.clear();
+    batches?.clear();
+  };
+  const route = { take: watch.sample.bind(watch), leave };
   if (pollMs === 0) return route;
   const sessions = heardSessionsOf(client);
   return { ...route, poll: (signal) => pollMedia({ platform, sessions, watch, pollMs, signal, onTrouble }) };

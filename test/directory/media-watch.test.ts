@@ -4,6 +4,7 @@ import type { RunningSession } from '../../directory/running-sessions.js';
 import { newSessionMedia } from '../../domain/media.js';
 import type { MediaAffinity, MediaNews, SessionMedia } from '../../domain/media.js';
 import type { MediaHome } from '../../domain/media-placement.js';
+import type { LegSample } from '../../domain/notifications.js';
 import type { MediaMetrics } from '../../domain/platform-wire.js';
 import { snapshot } from '../support/snapshot.js';
 
@@ -38,6 +39,7 @@ class Scene {
   readonly told: { readonly sessionId: string; readonly news: MediaNews }[] = [];
   readonly lookups: string[][] = [];
   readonly troubles: unknown[] = [];
+  readonly samplesTold: LegSample[] = [];
   listed: RunningSession[] = [];
   home: MediaHome | null = HOME;
   homeAsked = 0;
@@ -78,6 +80,7 @@ class Scene {
         return this.home;
       },
       onTrouble: (error) => this.troubles.push(error),
+      onSample: (sample) => this.samplesTold.push(sample),
     });
   }
 
@@ -379,4 +382,22 @@ test('a leg whose session is over is looked for at once if it is heard of again'
   await scene.samples(3, 'ms-1');
   expect(scene.told).toHaveLength(1);
   expect(scene.lookups).toHaveLength(2);
+});
+
+test('each sample of a known leg is told on with its session, but none that is late or was there before', async () => {
+  using scene = new Scene();
+  await scene.sample('ms-1');
+  expect(scene.samplesTold).toEqual([]);
+  scene.watch.know(running('ms-1'));
+  const sampledAt = new Date().toISOString();
+  await scene.sample('ms-1', { sampledAt });
+  await scene.sample('ms-1', { sampledAt });
+  await scene.sample('ms-1', { sampledAt: AGO });
+  await scene.sample('ms-1', { packetLoss: 0.2 });
+  const { sessionId } = running('ms-1');
+  const leg = { sessionId, monitorSessionId: 'ms-1', jitterMs: 3, roundTripMs: 30, quality: 'good' };
+  expect(scene.samplesTold).toEqual([
+    { ...leg, sampledAt, packetLoss: 0.001 },
+    { ...leg, sampledAt: expect.any(String), packetLoss: 0.2 },
+  ]);
 });
