@@ -17,6 +17,7 @@ import type { Caller } from './caller.js';
 import { isOriginOf } from './cross-origin.js';
 import { invalidRequest, Problem } from './problem.js';
 import type { LoggedChange } from './change-log.js';
+import type { ToldSamples } from './sample-memory.js';
 import type { SessionFeed } from './session-feed.js';
 import { toResource } from './session-view.js';
 import type { Tickets } from './tickets.js';
@@ -28,6 +29,12 @@ const HEARTBEAT_MS = 15_000;
 
 /** What may wait to be sent to one listener, bytes, beyond the snapshot; who reads slower than that is cut off, and may come again. */
 const UNSENT_LIMIT = 1_024 * 1_024;
+
+/**
+ * What may wait before a listener is told no samples until less does, bytes: they are the first to be dropped, and nobody is cut
+ * off for them.
+ */
+const UNSENT_SAMPLES_LIMIT = UNSENT_LIMIT / 2;
 
 /** What is told again to who comes back, characters: beyond that a snapshot is less, and whoever does not read costs no more. */
 const TOLD_AGAIN_LIMIT = 4 * 1_024 * 1_024;
@@ -58,11 +65,12 @@ const eventsQuery = z.strictObject({
   interactionId: externalId.optional(),
   supervisorId: externalId.optional(),
   own: z.enum(['true', 'false']).optional(),
+  samples: z.enum(['true', 'false']).optional(),
 });
 export type EventsQuery = z.infer<typeof eventsQuery>;
 
 interface EventSocketsOptions {
-  readonly feed: Pick<SessionFeed, 'ready' | 'place' | 'sessions' | 'since' | 'listen'>;
+  readonly feed: Pick<SessionFeed, 'ready' | 'place' | 'sessions' | 'since' | 'samplesSoFar' | 'listen'>;
   readonly tickets: Tickets;
   readonly authenticate: Authenticate;
   /** Of other pages that may listen. */
@@ -139,7 +147,7 @@ export class EventSockets {
     this.#requireRoom(caller);
     if (this.#isClosing) throw new Problem('too.many.connections', 'The API stops; another process takes you.');
     this.#server.handleUpgrade(request, stream, head, (socket) =>
-      this.#listen({ socket, caller, isAlive: true }, query.after, concerns, requestId),
+      this.#listen({ socket, caller, isAlive: true }, query, concerns, requestId),
     );
   }
 
@@ -159,7 +167,7 @@ export class EventSockets {
 
   #listen(
     listening: Listening,
-    after: string | undefined,
+    { after, samples }: EventsQuery,
     concerns: (session: SessionSnapshot) => boolean,
     requestId: string,
   ): void {
@@ -177,10 +185,20 @@ export class EventSockets {
       const sessions = feed.sessions().filter(concerns).map(toResource);
       send(JSON.stringify({ type: 'snapshot', ...feed.place, sessions } satisfies Notification));
     } else for (const text of missed) send(text);
+    if (samples === 'true') send(feed.samplesSoFar(concerns));
     unsentAtFirst = socket.bufferedAmount;
-    const silence = feed.listen(({ session, text }) => {
-      if (socket.readyState === WebSocket.OPEN && concerns(session)) send(text);
-    });
+    const sendSamples = (told: ToldSamples): void => {
+      if (socket.readyState !== WebSocket.OPEN) return;
+      if (socket.bufferedAmount > UNSENT_SAMPLES_LIMIT + unsentAtFirst) return;
+      const text = told.textFor(concerns);
+      if (text !== undefined) send(text);
+    };
+    const silence = feed.listen(
+      ({ session, text }) => {
+        if (socket.readyState === WebSocket.OPEN && concerns(session)) send(text);
+      },
+      samples === 'true' ? sendSamples : undefined,
+    );
 
     const expiry =
       caller.kind === 'person'

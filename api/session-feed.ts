@@ -1,10 +1,12 @@
 import type { Logger } from 'pino';
 import type { HintSource } from '../bus/hints.js';
+import type { SampleBatch } from '../bus/samples.js';
 import { runningSessionsEverywhere } from '../directory/list-filter.js';
 import type { SessionHint } from '../domain/notifications.js';
 import type { SessionSnapshot } from '../domain/session.js';
 import { ChangeLog } from './change-log.js';
 import type { LoggedChange } from './change-log.js';
+import { SampleMemory, samplesText, ToldSamples } from './sample-memory.js';
 import { sessionPage } from './session-page.js';
 import type { ListedSession } from './session-page.js';
 import { changesBetween } from './session-changes.js';
@@ -48,10 +50,12 @@ interface FeedOptions {
 
 /** Whoever listens. */
 type Listener = (change: LoggedChange) => void;
+type SamplesListener = (samples: ToldSamples) => void;
 
 /**
  * What happens to all running sessions, told to whoever listens. It shows what it has read from Temporal: hints only say
- * when to read, and a list every few seconds finds what none of them told. Without listeners it does nothing.
+ * when to read, and a list every few seconds finds what none of them told. Samples of their legs it hands on as they come,
+ * and remembers the latest. Without listeners it does nothing.
  */
 export class SessionFeed {
   readonly #temporal: Temporal;
@@ -66,6 +70,8 @@ export class SessionFeed {
   readonly #due = new Map<string, SessionHint[]>();
   /** Those that somebody is at. */
   readonly #reading = new Set<string>();
+  readonly #samplesListeners = new Set<SamplesListener>();
+  #samples = new SampleMemory();
   #changes = new ChangeLog();
   #life: AbortController | undefined;
   #ready: Promise<void> | undefined;
@@ -108,12 +114,26 @@ export class SessionFeed {
     return this.#changes.since(place);
   }
 
-  /** @returns ends it */
-  listen(listener: Listener): () => void {
+  /** The message of all samples that are remembered of sessions that concern somebody. */
+  samplesSoFar(concerns: (session: SessionSnapshot) => boolean): string {
+    const theirs = this.sessions().filter(concerns);
+    return samplesText(
+      new Date().toISOString(),
+      theirs.flatMap(({ sessionId }) => this.#samples.of(sessionId)),
+    );
+  }
+
+  /**
+   * @param onSamples is told of samples as well. @default nobody
+   * @returns ends it
+   */
+  listen(listener: Listener, onSamples?: SamplesListener): () => void {
     this.#listeners.add(listener);
+    if (onSamples !== undefined) this.#samplesListeners.add(onSamples);
     clearTimeout(this.#idle);
     return () => {
       this.#listeners.delete(listener);
+      if (onSamples !== undefined) this.#samplesListeners.delete(onSamples);
       this.#stopIfIdle();
     };
   }
@@ -128,6 +148,7 @@ export class SessionFeed {
     this.#known.clear();
     this.#ended.clear();
     this.#due.clear();
+    this.#samples = new SampleMemory();
     // What happens from now on is not seen.
     this.#changes = new ChangeLog();
   }
@@ -144,6 +165,7 @@ export class SessionFeed {
     const silence = this.#hints?.listen({
       hint: (hint) => this.#hear(hint),
       gap: () => void this.#listAgain(),
+      samples: (batch) => this.#takeSamples(batch),
     });
     let timer: NodeJS.Timeout | undefined;
     const next = (): void => {
@@ -224,6 +246,19 @@ export class SessionFeed {
     else this.#read(sessionId, hint);
   }
 
+  /** Of legs that sessions have as far as is known here; no others are shown. */
+  #takeSamples({ at, samples }: SampleBatch): void {
+    const told = samples.flatMap((sample) => {
+      const session = this.#known.get(sample.sessionId)?.session;
+      if (session?.monitorSessionId !== sample.monitorSessionId) return [];
+      const text = this.#samples.add(sample);
+      return text === undefined ? [] : [{ session, text }];
+    });
+    if (told.length === 0) return;
+    const message = new ToldSamples(at, told);
+    for (const listener of this.#samplesListeners) listener(message);
+  }
+
   #read(sessionId: string, ...hints: SessionHint[]): void {
     this.#due.set(sessionId, [...(this.#due.get(sessionId) ?? []), ...hints]);
     if (this.#reading.size < READS_AT_ONCE) void this.#readDue();
@@ -302,6 +337,7 @@ export class SessionFeed {
     const isOver = session.state === 'TERMINATED';
     if (isOver) {
       this.#known.delete(sessionId);
+      this.#samples.forget(sessionId);
       this.#remember(sessionId, run);
     } else {
       const upTo = news.at(-1)?.version ?? session.version;

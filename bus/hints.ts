@@ -1,10 +1,13 @@
 import type { SessionAnnouncement } from '../domain/announcements.js';
 import { sessionHint } from '../domain/notifications.js';
 import type { SessionHint } from '../domain/notifications.js';
+import type { SampleBatch } from './samples.js';
 
 /** Where workers say that sessions change. What cannot be said is lost: APIs list sessions as well. */
 export interface HintSink {
   publish(hint: SessionHint): void;
+  /** @param batch as `sampleBatches` makes it: text, so that it is made once for all sinks */
+  publishSamples(batch: string): void;
   close(): Promise<void>;
 }
 
@@ -20,6 +23,8 @@ export interface HintListener {
   hint(hint: SessionHint): void;
   /** Some may have been lost. */
   gap(): void;
+  /** How legs are heard; of what is lost nobody is told. */
+  samples(batch: SampleBatch): void;
 }
 
 /** An announcement as it is told to other processes. */

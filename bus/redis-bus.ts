@@ -3,10 +3,16 @@ import type { RedisClientType } from '@redis/client';
 import type { Logger } from 'pino';
 import { parseHint } from './hints.js';
 import type { HintListener, HintSink, HintSource } from './hints.js';
+import { parsedJson, parseSamples } from './samples.js';
 
 /** Of all Earshots that share a Redis, those of one task queue of one namespace hear each other. */
 export function hintChannel(namespace: string, taskQueue: string): string {
   return `earshot:${namespace}:${taskQueue}:sessions`;
+}
+
+/** Beside hints, so that who knows of hints only is not sent samples. */
+function samplesChannel(channel: string): string {
+  return `${channel}:samples`;
 }
 
 interface RedisOptions {
@@ -76,10 +82,12 @@ export class RedisConnection {
 
 /** For workers. */
 export function hintsToRedis(redis: RedisConnection, channel: string): HintSink {
+  const tell = (where: string, text: string): void => {
+    if (redis.isUp) redis.client.publish(where, text).catch(() => undefined);
+  };
   return {
-    publish(hint) {
-      if (redis.isUp) redis.client.publish(channel, JSON.stringify(hint)).catch(() => undefined);
-    },
+    publish: (hint) => tell(channel, JSON.stringify(hint)),
+    publishSamples: (batch) => tell(samplesChannel(channel), batch),
     close: () => redis.close(),
   };
 }
@@ -88,15 +96,25 @@ export function hintsToRedis(redis: RedisConnection, channel: string): HintSink 
 export function hintsFromRedis(redis: RedisConnection, channel: string): HintSource {
   const listeners = new Set<HintListener>();
   const take = (message: string): void => {
+    if (listeners.size === 0) return;
     const hint = parseHint(parsedJson(message));
     if (hint !== undefined) for (const listener of listeners) listener.hint(hint);
   };
+  const takeSamples = (message: string): void => {
+    if (listeners.size === 0) return;
+    const batch = parseSamples(message);
+    if (batch !== undefined) for (const listener of listeners) listener.samples(batch);
+  };
   let isSubscribed = false;
+  let hearsSamples = false;
   const subscribe = async (): Promise<void> => {
     // Once done, it is done again by the client with each connection.
     if (!isSubscribed) await redis.client.subscribe(channel, take);
     isSubscribed = true;
     for (const listener of listeners) listener.gap();
+    // Last: where Redis refuses it, hints are heard all the same.
+    if (!hearsSamples) await redis.client.subscribe(samplesChannel(channel), takeSamples);
+    hearsSamples = true;
   };
   redis.client.on('ready', () => void subscribe().catch((error: unknown) => redis.tell(error)));
   return {
@@ -108,14 +126,6 @@ export function hintsFromRedis(redis: RedisConnection, channel: string): HintSou
       return () => void listeners.delete(listener);
     },
   };
-}
-
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Values that processes share, each of which can be taken once. */

@@ -8,8 +8,10 @@ import { hintOf } from '../bus/hints.js';
 import type { HintSink } from '../bus/hints.js';
 import { hintsToSupervisor, tellSupervisor } from '../bus/process-bus.js';
 import { hintChannel, hintsToRedis, RedisConnection, toLog } from '../bus/redis-bus.js';
+import { sampleBatches } from '../bus/samples.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import type { Logger } from 'pino';
+import type { LegSample } from '../domain/notifications.js';
 import { SettingsError, workerSettings } from '../domain/settings.js';
 import type { WorkerSettings } from '../domain/settings.js';
 import { createHttpPlatform } from '../platform/http-platform.js';
@@ -73,7 +75,7 @@ async function main(): Promise<void> {
       const hints = hintSinks(settings, namespace, log);
       // Before the workers: a connection that a worker uses can't be closed, and that would be all that is told.
       const sweep = { intervalMs: sweepIntervalSeconds * 1_000 };
-      const media = mediaSettings(settings, log);
+      const media = mediaSettings(settings, hints, log);
       const listens = followsEvents || media.pollMs > 0;
       const release = await keepStandingWorkflows({ client, workerId, taskQueue, sweep, listens }, log);
       const share = (count: number): void => {
@@ -142,9 +144,10 @@ async function showMetrics(
   }
 }
 
-function mediaSettings(settings: WorkerSettings, log: Logger): MediaSettings {
+function mediaSettings(settings: WorkerSettings, hints: readonly HintSink[], log: Logger): MediaSettings {
   return {
     onTrouble: (error) => log.warn({ err: error }, 'media.not-followed'),
+    ...(hints.length === 0 ? {} : { onSamples: (samples) => tellSamples(samples, hints) }),
     pollMs: settings.mediaPollSeconds * 1_000,
     limits: {
       packetLoss: settings.mediaLossPercent / 100,
@@ -154,6 +157,10 @@ function mediaSettings(settings: WorkerSettings, log: Logger): MediaSettings {
       changesPerMinute: settings.mediaChangesPerMinute,
     },
   };
+}
+
+function tellSamples(samples: readonly LegSample[], hints: readonly HintSink[]): void {
+  for (const batch of sampleBatches(samples)) for (const sink of hints) sink.publishSamples(batch);
 }
 
 /** Who hears of what happens to sessions: APIs, by Redis and by the supervisor. */

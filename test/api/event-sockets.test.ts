@@ -9,6 +9,7 @@ import { ChangeLog } from '../../api/change-log.js';
 import type { LoggedChange } from '../../api/change-log.js';
 import { EventSockets } from '../../api/event-sockets.js';
 import { drain, listen } from '../../api/http-server.js';
+import { samplesText, ToldSamples } from '../../api/sample-memory.js';
 import { Tickets } from '../../api/tickets.js';
 import { newSessionRecord } from '../../domain/session-record.js';
 import { EventClient, refusal } from '../support/event-client.js';
@@ -20,6 +21,15 @@ const { session } = newSessionRecord(
   '2026-11-27T00:00:00.000Z',
 );
 
+const SAMPLE = JSON.stringify({
+  sessionId: session.sessionId,
+  sampledAt: '2026-11-27T00:00:00.000Z',
+  packetLoss: 0.01,
+  jitterMs: 3,
+  roundTripMs: 30,
+  quality: 'good',
+});
+
 const echo: RequestListener = (request, response) => {
   let body = '';
   request.on('data', (chunk: Buffer) => (body += chunk.toString()));
@@ -30,6 +40,7 @@ const echo: RequestListener = (request, response) => {
 async function sockets(heartbeatMs: number, caller: Caller = { kind: 'service' }, tickets = new Tickets()) {
   const log = new ChangeLog();
   const listeners = new Set<(change: LoggedChange) => void>();
+  const samplesListeners = new Set<(samples: ToldSamples) => void>();
   const events = new EventSockets({
     feed: {
       ready: () => Promise.resolve(),
@@ -38,9 +49,14 @@ async function sockets(heartbeatMs: number, caller: Caller = { kind: 'service' }
       },
       sessions: () => [session],
       since: (place) => log.since(place),
-      listen: (listener) => {
+      samplesSoFar: (concerns) => samplesText('2026-11-27T00:00:00.000Z', concerns(session) ? [SAMPLE] : []),
+      listen: (listener, onSamples = () => undefined) => {
         listeners.add(listener);
-        return () => void listeners.delete(listener);
+        samplesListeners.add(onSamples);
+        return () => {
+          listeners.delete(listener);
+          samplesListeners.delete(onSamples);
+        };
       },
     },
     tickets,
@@ -60,6 +76,11 @@ async function sockets(heartbeatMs: number, caller: Caller = { kind: 'service' }
     tell: (): void => {
       const change = log.add('session.updated', session);
       for (const listener of listeners) listener(change);
+    },
+    tellSamples: (count: number): void => {
+      const samples = Array.from({ length: count }, () => ({ session, text: SAMPLE }));
+      const told = new ToldSamples('2026-11-27T00:00:00.000Z', samples);
+      for (const listener of samplesListeners) listener(told);
     },
     async [Symbol.asyncDispose]() {
       events.close();
@@ -149,6 +170,43 @@ test('heartbeats tell up to where all has been told, and who does not answer is 
   await until('it lives', () => back.messages.length > 0);
   expect(back.changes()).toEqual([]);
   expect(alive.closed).toBeUndefined();
+});
+
+test('who asks for samples is told them, what is remembered first, and nobody else is', async () => {
+  await using world = await sockets(60_000);
+  await using asks = new EventClient(world.url, { samples: 'true' });
+  await using asksNot = new EventClient(world.url, { samples: 'false' });
+  await using elsewhere = new EventClient(world.url, { samples: 'true', supervisorId: 'somebody-else' });
+  for (const client of [asks, asksNot, elsewhere]) await client.snapshot();
+  world.tellSamples(2);
+  world.tell();
+  for (const client of [asks, asksNot]) await until('all is told', () => client.changes().length === 1);
+  expect(asks.samples.map(({ length }) => length)).toEqual([1, 2]);
+  expect(asks.samples[0]?.[0]).toEqual(JSON.parse(SAMPLE));
+  expect(asksNot.samples).toEqual([]);
+  // Nothing is remembered that concerns them.
+  expect(elsewhere.samples).toEqual([[]]);
+  expect(await refusal(world.url, { samples: 'some' })).toMatchObject({ status: 400 });
+});
+
+test('who reads too slowly is told fewer samples, and is not cut off for them', async () => {
+  await using world = await sockets(60_000);
+  await using slow = new EventClient(world.url, { samples: 'true' });
+  await slow.snapshot();
+  slow.socket.pause();
+  // 100 MB: no network between has room for that.
+  const batches = 500;
+  for (let n = 0; n < batches; n += 1) world.tellSamples(1_200);
+  expect(world.events.size).toBe(1);
+  slow.socket.resume();
+  world.tell();
+  await until('it is told what matters', () => slow.changes().length === 1);
+  expect(slow.closed).toBeUndefined();
+  expect(slow.samples.length).toBeLessThan(batches / 2);
+  // And again, once it keeps up.
+  const before = slow.samples.length;
+  world.tellSamples(1);
+  await until('it is told samples', () => slow.samples.length > before);
 });
 
 function person(roles: readonly Role[], id = 'anna'): Caller {

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { AnnouncedType } from '../../domain/announcements.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
+import type { LegSample } from '../../domain/notifications.js';
 import { EventClient, refusal } from '../support/event-client.js';
 import { LocalHints } from '../support/local-hints.js';
 import { resetToBeginning } from '../support/reset-session.js';
@@ -129,6 +130,40 @@ test('whoever comes back is told what came meanwhile, and who is of another time
     await using stranger = new EventClient(api.url, { after: unknown }, BY_KEY);
     expect((await stranger.snapshot()).sessions).toEqual([]);
   }
+});
+
+test('samples of a running session are told, remembered for who comes later, and gone with its end', async () => {
+  const session = await listener(world, world.interaction(), 'anna');
+  const { workflowId: sessionId } = session;
+  const { monitorSessionId } = (await client.change('session.active', sessionId)).session;
+  const at = (second: number): string => new Date(Date.UTC(2026, 10, 1, 0, 0, second)).toISOString();
+  const sample = (second: number, leg = String(monitorSessionId)): LegSample => {
+    const measures = { sampledAt: at(second), packetLoss: 0.01, jitterMs: 3, roundTripMs: 30 };
+    return { sessionId, monitorSessionId: leg, ...measures, quality: 'good' };
+  };
+  await using early = new EventClient(api.url, { samples: 'true' }, BY_KEY);
+  await until('it is told that there are none', () => early.samples.length === 1);
+  hints.tellSamples([
+    sample(1, 'ms-of-an-earlier-session'),
+    sample(2),
+    { ...sample(2), sessionId: 'session~not~known' },
+  ]);
+  hints.tellSamples([sample(2)]);
+  hints.tellSamples([sample(3)]);
+  await until('it is told all', () => early.samples.length === 3);
+  expect(early.samples.map((samples) => samples.map(({ sampledAt }) => sampledAt))).toEqual([[], [at(2)], [at(3)]]);
+
+  await using late = new EventClient(api.url, { samples: 'true', sessionId }, BY_KEY);
+  await until('it is told what was before', () => late.samples.length === 1);
+  expect(late.samples[0]?.map(({ sampledAt }) => sampledAt)).toEqual([at(2), at(3)]);
+  await using other = new EventClient(api.url, { samples: 'true', supervisorId: 'ben' }, BY_KEY);
+  await until('it is told that there are none', () => other.samples.length === 1);
+  await session.signal('stop');
+  await late.change('session.ended', sessionId);
+  hints.tellSamples([sample(4)]);
+  await using after = new EventClient(api.url, { samples: 'true' }, BY_KEY);
+  await until('it is told that there are none', () => after.samples.length === 1);
+  expect([early.samples.length, after.samples, other.samples, client.samples]).toEqual([3, [[]], [[]], []]);
 });
 
 test('without any hint the lists tell: starts, modes, ends, and what was terminated in Temporal', async () => {

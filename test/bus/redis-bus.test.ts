@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { hintOf } from '../../bus/hints.js';
+import type { HintSink } from '../../bus/hints.js';
 import { hintChannel, hintsFromRedis, hintsToRedis, onceInRedis, RedisConnection } from '../../bus/redis-bus.js';
+import { sampleBatches } from '../../bus/samples.js';
 import { API_KEY, startApi } from '../api/api-world.js';
 import type { RunningApi } from '../api/api-world.js';
 import { EventClient } from '../support/event-client.js';
@@ -22,7 +24,10 @@ interface Replica {
   readonly close: () => Promise<void>;
 }
 
+const HEARD = { packetLoss: 0.01, jitterMs: 3, roundTripMs: 30, quality: 'good' } as const;
+
 let redis: Redis;
+let sink: HintSink;
 let temporal: TestTemporal;
 let world: SessionWorld;
 let replicas: Replica[] = [];
@@ -58,36 +63,41 @@ if (HAS_REDIS) {
   beforeAll(async () => {
     redis = await Redis.start();
     temporal = await startTemporal();
-    const sink = hintsToRedis(new RedisConnection({ url: redis.url, onChange: () => undefined }), CHANNEL);
+    sink = hintsToRedis(new RedisConnection({ url: redis.url, onChange: () => undefined }), CHANNEL);
     world = await createSessionWorld(temporal, {
       announce: (announcement, run) => sink.publish(hintOf(announcement, run)),
     });
     replicas = [await replica(), await replica()];
-    closeSink = () => sink.close();
   });
   afterAll(async () => {
     for (const { close } of replicas) await close();
-    await closeSink();
+    await sink.close();
     await world[Symbol.asyncDispose]();
     await temporal.teardown();
     await redis[Symbol.asyncDispose]();
     expect(world.simulator.ledger.violations()).toEqual([]);
   });
 }
-let closeSink: () => Promise<void> = () => Promise.resolve();
 
 const withRedis = HAS_REDIS ? test : test.skip;
 const NEEDED = '(needs redis-server: apt-get install redis-server)';
 
-withRedis(`every API process hears of a change, without a list ${NEEDED}`, async () => {
-  const clients = replicas.map(({ api }) => new EventClient(api.url, {}, BY_KEY));
+withRedis(`every API process hears of a change, without a list, and of samples ${NEEDED}`, async () => {
+  const clients = replicas.map(({ api }) => new EventClient(api.url, { samples: 'true' }, BY_KEY));
   for (const client of clients) await client.snapshot();
   const session = await listener(world, world.interaction(), 'anna');
+  let leg = '';
   for (const client of clients) {
     await told(client, session.workflowId, 'SILENT');
     // A list knows no details: this was told by the worker.
-    expect(await client.change('session.active', session.workflowId)).toMatchObject({ mode: 'silent' });
+    const change = await client.change('session.active', session.workflowId);
+    expect(change).toMatchObject({ mode: 'silent' });
+    leg = String(change.session.monitorSessionId);
   }
+  const sampled = { sessionId: session.workflowId, sampledAt: new Date().toISOString(), ...HEARD };
+  for (const batch of sampleBatches([{ ...sampled, monitorSessionId: leg }])) sink.publishSamples(batch);
+  for (const client of clients) await until('it is told samples', () => client.samples.length === 2);
+  expect(clients.map(({ samples }) => samples[1])).toEqual(clients.map(() => [sampled]));
   await stopped(session);
   for (const client of clients) await client[Symbol.asyncDispose]();
 });

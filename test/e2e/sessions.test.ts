@@ -103,7 +103,8 @@ test('20 starts at once for the same interaction and supervisor make one leg, by
 });
 
 test('a leg that is heard worse falls back and comes back, as its supervisor’s client is told', async () => {
-  await using listening = new EventClient(product.address('API'), {}, { Authorization: `Bearer ${product.apiKey}` });
+  const byKey = { Authorization: `Bearer ${product.apiKey}` };
+  await using listening = new EventClient(product.address('API'), { samples: 'true' }, byKey);
   await listening.snapshot();
   const { sessionId, monitorSessionId } = await client.create(await client.connected(), 'greta');
   const told = () => listening.changes('session.media').filter((change) => change.sessionId === sessionId);
@@ -118,6 +119,10 @@ test('a leg that is heard worse falls back and comes back, as its supervisor’s
   await until('it is heard well', async () => (await applied())?.quality === 'good');
   const narrow = { packetLoss: 0.11, jitterMs: 25, roundTripMs: 90 };
   await client.control('set-media-conditions', { monitorSessionId, conditions: narrow });
+  // Each sample, and not the changes alone.
+  await until('it is seen to be heard worse', () =>
+    listening.samples.flat().some((sample) => sample.sessionId === sessionId && sample.packetLoss > 0.05),
+  );
   await until('it has fallen back', async () => (await applied())?.codec.bitrateBps === 12_000);
   await client.control('set-media-conditions', { monitorSessionId, conditions: null });
   await until('it has come back', async () => {

@@ -1,15 +1,18 @@
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
-import { changeMessage, heartbeatMessage, snapshotMessage } from '../../domain/notifications.js';
-import type { ChangeMessage, ChangeType } from '../../domain/notifications.js';
+import { changeMessage, heartbeatMessage, samplesMessage, snapshotMessage } from '../../domain/notifications.js';
+import type { ChangeMessage, ChangeType, MediaSample } from '../../domain/notifications.js';
 import { until } from './until.js';
 
 const message = z.union([snapshotMessage, heartbeatMessage, changeMessage]);
+type Message = z.infer<typeof message>;
 
 /** Listens at `GET /v1/events`, and keeps all that it is told. */
 export class EventClient implements AsyncDisposable {
-  readonly messages: z.infer<typeof message>[] = [];
+  readonly messages: Message[] = [];
+  /** Message by message; only who asks for them is told any. */
+  readonly samples: MediaSample[][] = [];
   readonly socket: WebSocket;
   closed: { readonly code: number; readonly reason: string } | undefined;
 
@@ -23,7 +26,9 @@ export class EventClient implements AsyncDisposable {
     });
     this.socket.on('message', (data: Buffer) => {
       const told: unknown = JSON.parse(data.toString());
-      this.messages.push(message.parse(told));
+      const samples = samplesMessage.safeParse(told);
+      if (samples.success) this.samples.push(samples.data.samples);
+      else this.messages.push(message.parse(told));
     });
     this.socket.on('close', (code, reason) => {
       this.closed = { code, reason: reason.toString() };

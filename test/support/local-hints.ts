@@ -1,6 +1,8 @@
 import type { SessionAnnouncement } from '../../domain/announcements.js';
 import { hintOf } from '../../bus/hints.js';
 import type { HintListener, HintSource } from '../../bus/hints.js';
+import { parseSamples, sampleBatches } from '../../bus/samples.js';
+import type { LegSample } from '../../domain/notifications.js';
 
 /** Hints within one process. */
 export class LocalHints implements HintSource {
@@ -9,6 +11,13 @@ export class LocalHints implements HintSource {
 
   readonly announce = (announcement: SessionAnnouncement, run: string): void => {
     if (this.isUp) for (const listener of this.#listeners) listener.hint(hintOf(announcement, run));
+  };
+
+  /** As they come out at the other end. */
+  readonly tellSamples = (samples: readonly LegSample[]): void => {
+    for (const batch of sampleBatches(samples).map(parseSamples)) {
+      if (batch !== undefined) for (const listener of this.#listeners) listener.samples(batch);
+    }
   };
 
   listen(listener: HintListener): () => void {
