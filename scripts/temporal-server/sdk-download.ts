@@ -1,5 +1,4 @@
 import { createWriteStream } from 'node:fs';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { z } from 'zod';
@@ -48,7 +47,7 @@ export async function downloadFromSdk(
   const archive = await request(info.archiveUrl, ARCHIVE_LIMIT_MS);
   if (archive.body === null) throw new Error(`${info.archiveUrl} answered nothing`);
   const extractor = new TarFileExtractor(info.fileToExtract);
-  await pipeline(Readable.fromWeb(archive.body), createGunzip(), extractor, createWriteStream(destination));
+  await pipeline(archive.body, createGunzip(), extractor, createWriteStream(destination));
 }
 
 async function request(url: string, limitMs: number): Promise<Response> {
