@@ -1,3 +1,4 @@
+import './service/without-eval.js';
 import { render } from 'preact';
 import { Store } from './service/store.js';
 import { App, titleOf } from './view/app.js';
