@@ -19,7 +19,7 @@ const ICONS: Readonly<Record<CommandAction, IconName>> = {
 /** How long the question whether to barge in stands, ms: forgotten, it must not be answered by a slip of the hand. */
 const QUESTION_MS = 10_000;
 
-/** What is pressed right after the question appears was pressed for the button before, or is a key that is held, ms. */
+/** What is pressed right after the question appears was pressed for the button before, ms. */
 const TOO_SOON_MS = 400;
 
 interface ControlsProps {
@@ -107,8 +107,10 @@ function BargeQuestion({ onAnswer }: { readonly onAnswer: (isYes: boolean) => vo
     return () => clearTimeout(timer);
     // Once for each question: what is drawn meanwhile does not give it more time.
   }, []);
-  const onKeyDown = ({ key }: KeyboardEvent): void => {
-    if (key === 'Escape') onAnswer(false);
+  const onKeyDown = (event: KeyboardEvent): void => {
+    // A key that is held answers nothing, however long: it was pressed before there was a question.
+    if (event.repeat) event.preventDefault();
+    else if (event.key === 'Escape') onAnswer(false);
   };
   return (
     <div
