@@ -33,7 +33,9 @@ const LAYERS = {
       ...['@temporalio/client', '@temporalio/envconfig', 'zod'],
     ],
   },
-  bench: { folders: ['domain', 'directory', 'platform', 'workflows', 'activities', 'worker', 'simulator', 'scripts'] },
+  bench: {
+    folders: ['domain', 'bus', 'directory', 'platform', 'workflows', 'activities', 'worker', 'simulator', 'scripts'],
+  },
 };
 const ROOMS = [...Object.keys(LAYERS), 'test'];
 

@@ -1,8 +1,12 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { createMediaServerLookup } from '../activities/media-server-lookup.js';
+import { sampleBatches } from '../bus/samples.js';
 import { legSessions, MediaWatch } from '../directory/media-watch.js';
 import type { RunningSession } from '../directory/running-sessions.js';
+import { SampleBatches } from '../directory/sample-batches.js';
 import { sessionWorkflowId } from '../domain/identifiers.js';
 import { homeIn } from '../domain/media-placement.js';
 import { newSessionMedia, profileOf } from '../domain/media.js';
@@ -42,6 +46,9 @@ const HOME_GROUP = 'ms-group-us-east-1';
 const FAR_GROUP = 'ms-group-ap-south-1';
 const GROUPS = [HOME_GROUP, 'ms-group-us-east-2', 'ms-group-eu-central-1', 'ms-group-eu-central-2', FAR_GROUP] as const;
 
+/** Who takes what a worker says, as the supervisor of `npm start` does. */
+const TAKES_ALL = `process.on('message', () => undefined)`;
+
 installRuntimeLog(pino({ level: process.env['LOG_LEVEL'] ?? 'error' }, pino.destination(2)));
 const cleanUp = new CleanUp();
 try {
@@ -62,6 +69,7 @@ for (const kind of ['near', 'far', 'near, on a network that is bad for 2 minutes
 
 print(`\n${LEGS} legs with a sample every ${SAMPLE_EVERY_S} s, by a real event stream, for ${MEASURED_S} s`);
 await followMany('near their calls', () => HOME_GROUP);
+await followMany('likewise, samples told to an API', () => HOME_GROUP, { tellsSamples: true });
 await followMany('a third of them across regions', (index) => (index % 3 === 0 ? FAR_GROUP : HOME_GROUP));
 
 /**
@@ -177,7 +185,11 @@ function snapshotIn({ memo }: { readonly memo?: Record<string, unknown> | undefi
 }
 
 /** Follows many legs over the platform's stream as a worker does; only the sessions that are told are counted, not run. */
-async function followMany(title: string, groupOf: (index: number) => string): Promise<void> {
+async function followMany(
+  title: string,
+  groupOf: (index: number) => string,
+  { tellsSamples = false } = {},
+): Promise<void> {
   await using simulator = await LoneSimulator.start(SAMPLE_EVERY_S);
   const { platform } = simulator;
   for (const id of GROUPS) await simulator.control('set-media-server-group', { id, capacity: LEGS });
@@ -191,6 +203,17 @@ async function followMany(title: string, groupOf: (index: number) => string): Pr
 
   let told = 0;
   let samples = 0;
+  let [messages, characters] = [0, 0];
+  const supervisor = tellsSamples
+    ? spawn(process.execPath, ['-e', TAKES_ALL], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    : undefined;
+  const batches = new SampleBatches((gathered) => {
+    for (const batch of sampleBatches(gathered)) {
+      supervisor?.send({ type: 'relay', to: 'api', spare: true, samples: batch });
+      messages += 1;
+      characters += batch.length;
+    }
+  });
   const watch = new MediaWatch({
     limits: LIMITS,
     sessions: {
@@ -202,6 +225,7 @@ async function followMany(title: string, groupOf: (index: number) => string): Pr
     },
     homeOf: () => Promise.resolve({ primary: HOME_GROUP, sameRegion: [] }),
     onTrouble: (error) => print(String(error)),
+    ...(tellsSamples ? { onSample: (sample) => batches.add(sample) } : {}),
   });
   const over = new AbortController();
   const following = platform.followEvents(
@@ -222,6 +246,7 @@ async function followMany(title: string, groupOf: (index: number) => string): Pr
     watch.qualities.filter((quality) => quality !== null).length === LEGS ? true : undefined,
   );
   const [toldAtFirst, samplesAtFirst, cpu, startedAtMs] = [told, samples, process.cpuUsage(), performance.now()];
+  [messages, characters] = [0, 0];
   await sleep(MEASURED_S * 1_000);
   const { user, system } = process.cpuUsage(cpu);
   const hours = (performance.now() - startedAtMs) / 3_600_000;
@@ -234,11 +259,18 @@ async function followMany(title: string, groupOf: (index: number) => string): Pr
       `${((cpuMs * 1_000) / (samples - samplesAtFirst)).toFixed(0)} µs a sample`,
       `heap ${(process.memoryUsage().heapUsed / 2 ** 20).toFixed(0)} MB`,
       `sessions told ${toldAtFirst} times at first, ${told - toldAtFirst} times in the minute`,
+      ...(tellsSamples ? [`${messages} messages, ${(characters / messages / 1_024).toFixed(0)} KiB each`] : []),
     ].join('; '),
   );
   over.abort();
   await following;
   watch.clear();
+  batches.clear();
+  if (supervisor !== undefined) {
+    const ended = once(supervisor, 'exit');
+    supervisor.disconnect();
+    await ended;
+  }
 }
 
 function runningSession(interactionId: string, monitorSessionId: string, group: string): RunningSession {
