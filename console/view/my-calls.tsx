@@ -25,6 +25,8 @@ export function MyCalls({ model }: { readonly model: Model }): JSX.Element {
         {sessions.map((session) => (
           <SessionCard key={session.sessionId} session={session} model={model} />
         ))}
+      </div>
+      <div class="cards-of-ended">
         {model.ended.map((session) => (
           <EndedCard key={session.runId} session={session} call={model.calls.get(session.interactionId)} />
         ))}

@@ -7,8 +7,9 @@ const WORDS = { good: 'Heard well', fair: 'Heard fairly', poor: 'Heard poorly' }
 const WIDTH = 240;
 const HEIGHT = 48;
 
-/** Five minutes. */
-const SPAN_MS = 300_000;
+/** The chart's width: what there is of the last five minutes, at least one. */
+const LONGEST_SPAN_MS = 300_000;
+const SHORTEST_SPAN_MS = 60_000;
 
 /** What the chart's top stands for at least: quiet lines must not look like mountains. */
 const LOSS_TOP = 0.05;
@@ -63,11 +64,13 @@ function Chart({ samples }: { readonly samples: readonly MediaSample[] }): JSX.E
   const lossTop = Math.max(LOSS_TOP, ...samples.map(({ packetLoss }) => packetLoss));
   const jitterTop = Math.max(JITTER_TOP_MS, ...samples.map(({ jitterMs }) => jitterMs));
   const endMs = Date.parse(samples.at(-1)?.sampledAt ?? '');
+  const firstMs = Date.parse(samples[0]?.sampledAt ?? '');
+  const spanMs = Math.min(Math.max(endMs - firstMs, SHORTEST_SPAN_MS), LONGEST_SPAN_MS);
   const line = (share: (sample: MediaSample) => number): string =>
     samples
-      .filter(({ sampledAt }) => endMs - Date.parse(sampledAt) <= SPAN_MS)
+      .filter(({ sampledAt }) => endMs - Date.parse(sampledAt) <= spanMs)
       .map((sample) => {
-        const x = WIDTH - ((endMs - Date.parse(sample.sampledAt)) / SPAN_MS) * WIDTH;
+        const x = WIDTH - ((endMs - Date.parse(sample.sampledAt)) / spanMs) * WIDTH;
         return `${x.toFixed(1)},${(HEIGHT - 2 - share(sample) * (HEIGHT - 4)).toFixed(1)}`;
       })
       .join(' ');
@@ -77,8 +80,9 @@ function Chart({ samples }: { readonly samples: readonly MediaSample[] }): JSX.E
     <figure class="chart">
       <svg
         viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        preserveAspectRatio="none"
         role="img"
-        aria-label={`The last five minutes: at most ${(worst * 100).toFixed(1)} % lost and ${Math.round(longest)} ms jitter`}
+        aria-label={`The last ${spanText(spanMs)}: at most ${(worst * 100).toFixed(1)} % lost and ${Math.round(longest)} ms jitter`}
       >
         <line class="base" x1="0" x2={WIDTH} y1={HEIGHT - 1} y2={HEIGHT - 1} />
         <polyline class="loss" points={line(({ packetLoss }) => packetLoss / lossTop)} />
@@ -86,8 +90,13 @@ function Chart({ samples }: { readonly samples: readonly MediaSample[] }): JSX.E
       </svg>
       <figcaption aria-hidden="true">
         <span class="key key-loss" /> lost, top {(lossTop * 100).toFixed(0)} % <span class="key key-jitter" /> jitter,
-        top {Math.round(jitterTop)} ms
+        top {Math.round(jitterTop)} ms; the last {spanText(spanMs)}
       </figcaption>
     </figure>
   );
+}
+
+function spanText(ms: number): string {
+  const minutes = Math.round(ms / 60_000);
+  return minutes === 1 ? 'minute' : `${minutes} minutes`;
 }
