@@ -8,14 +8,20 @@ import { endWords, ordinal, STATE_WORDS } from './words.js';
 export function announcementOf(before: SessionResource | undefined, after: SessionResource): string | undefined {
   if (after.state === 'TERMINATED') return `You have left the call: ${endWords(after.endReason)}.`;
   if (after.ending !== null) return (before?.ending ?? null) === null ? 'Leaving the call.' : undefined;
-  const { waiting } = after;
-  if (waiting !== null) {
-    if (before?.waiting?.position === waiting.position && before.waiting.mode === waiting.mode) return undefined;
-    return `You are ${ordinal(waiting.position)} in line to ${waiting.mode}.`;
-  }
-  if (before?.state !== after.state) return `${STATE_WORDS[after.state].title}. ${STATE_WORDS[after.state].meaning}.`;
-  if (before.waiting !== null) return 'You are no longer in line.';
-  const quality = after.media?.quality ?? null;
-  if (quality === 'poor' && before.media?.quality !== 'poor') return 'The call is heard poorly.';
-  return undefined;
+  const said = [
+    before?.state === after.state
+      ? undefined
+      : `${STATE_WORDS[after.state].title}. ${STATE_WORDS[after.state].meaning}.`,
+    lineNews(before, after),
+    before?.media?.quality !== 'poor' && after.media?.quality === 'poor' ? 'The call is heard poorly.' : undefined,
+  ].filter((one) => one !== undefined);
+  return said.length === 0 ? undefined : said.join(' ');
+}
+
+function lineNews(before: SessionResource | undefined, { state, waiting }: SessionResource): string | undefined {
+  const was = before?.waiting ?? null;
+  // Where it has come to says that it waits no more.
+  if (waiting === null) return was !== null && before?.state === state ? 'You are no longer in line.' : undefined;
+  if (was?.position === waiting.position && was.mode === waiting.mode) return undefined;
+  return `You are ${ordinal(waiting.position)} in line to ${waiting.mode}.`;
 }

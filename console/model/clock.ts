@@ -13,9 +13,9 @@ const OBSERVATIONS = 12;
 export const UNKNOWN_CLOCK: ServerClock = { observed: [] };
 
 /** Takes a time that the server told a moment ago, both in ms since the epoch. */
-export function observeClock({ observed }: ServerClock, serverMs: number, ourMs: number): ServerClock {
-  if (!Number.isFinite(serverMs)) return { observed };
-  return { observed: [...observed, serverMs - ourMs].slice(-OBSERVATIONS) };
+export function observeClock(clock: ServerClock, serverMs: number, ourMs: number): ServerClock {
+  if (!Number.isFinite(serverMs)) return clock;
+  return { observed: [...clock.observed, serverMs - ourMs].slice(-OBSERVATIONS) };
 }
 
 /** How far the server's clock is ahead of ours, ms: what was told on the way least long, for delay only makes it seem behind. */

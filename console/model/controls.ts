@@ -49,7 +49,7 @@ export function controlsOf(situation: Situation): Control[] {
       hint: obstacle ?? hintOf(action, situation),
       isPossible: obstacle === undefined,
       isCurrent: isCurrent(action, situation),
-      isAsked: isUnderWay(situation.command) && situation.command?.action === action,
+      isAsked: isAsked(action, situation),
     };
   });
 }
@@ -63,9 +63,16 @@ function isCurrent(action: CommandAction, { session }: Situation): boolean {
   return action !== 'stop' && session.waiting === null && session.state === CURRENT[action];
 }
 
-function obstacleTo(action: CommandAction, { session, command, roles, link }: Situation): string | undefined {
+/** The session is told of before the command: what has come about is no longer waited for. */
+function isAsked(action: CommandAction, situation: Situation): boolean {
+  const { command } = situation;
+  return isUnderWay(command) && command?.action === action && !isCurrent(action, situation);
+}
+
+function obstacleTo(action: CommandAction, situation: Situation): string | undefined {
+  const { session, command, roles, link } = situation;
   if (session.ending !== null || session.state === 'TERMINATED') return 'You are leaving this call.';
-  if (isUnderWay(command) && command?.action === action && command.status !== 'queued')
+  if (isAsked(action, situation) && command?.status !== 'queued')
     return 'Asked for; waiting for the platform to confirm.';
   // Whoever speaks must be able to leave, whatever else is wrong.
   if (action === 'stop') return undefined;
@@ -74,7 +81,7 @@ function obstacleTo(action: CommandAction, { session, command, roles, link }: Si
   if (session.state === 'PENDING') return 'Possible once the platform confirms that you are connected.';
   if (session.waiting !== null)
     return session.waiting.mode === action ? `You are in line: ${ordinal(session.waiting.position)}.` : undefined;
-  if (isCurrent(action, { session, sessions: [], command, roles, link })) return 'This is where you are.';
+  if (isCurrent(action, situation)) return 'This is where you are.';
   return undefined;
 }
 
@@ -92,9 +99,8 @@ function hintOf(action: CommandAction, { session, sessions }: Situation): string
   const consequence = action === 'barge' ? 'Agent and customer hear you.' : 'Only the agent hears you.';
   if (session.waiting !== null) return `${consequence} You keep your place in line.`;
   if (session.state === 'WHISPER' || session.state === 'BARGE') return consequence;
-  if (session.bargeStatus === 'inactive') return consequence;
-  const speaker = sessions.find(
-    (other) => other.sessionId !== session.sessionId && (other.state === 'WHISPER' || other.state === 'BARGE'),
-  );
+  const speaker = sessions.find(({ state }) => state === 'WHISPER' || state === 'BARGE');
+  // What other sessions show is told at once, what the platform says of the call was seen some time ago.
+  if (speaker === undefined && session.bargeStatus === 'inactive') return consequence;
   return `${consequence} ${speaker?.supervisorId ?? 'Somebody else'} speaks now: you would wait in line.`;
 }

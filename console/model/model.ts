@@ -38,6 +38,8 @@ export interface Call {
   readonly queueName: string | null;
   readonly customer: string | null;
   readonly startedAt: string | null;
+  /** `false`: known by the sessions on it alone, so that nothing but its id is told. */
+  readonly isListed: boolean;
   /** When it was no longer listed, ms since the epoch by our clock; `null`: it goes on. Its row stays for a moment. */
   readonly goneAtMs: number | null;
 }
@@ -88,11 +90,11 @@ export interface Model {
   readonly sessionsByCall: ReadonlyMap<string, readonly SessionResource[]>;
   /** Our own that are over, newest last, until they are put away. */
   readonly ended: readonly SessionResource[];
-  /** Runs that are known to be over: an answer that was on its way brings none of them back. */
-  readonly endedRuns: readonly string[];
+  /** Runs that are known to be over, with the server's time when it said so: what is older brings none of them back. */
+  readonly endedRuns: ReadonlyMap<string, string>;
   /** Our own that were here and are not in the latest snapshot: to be read, for nobody tells how they ended. */
   readonly vanished: readonly SessionResource[];
-  /** In the order in which they came to be known: a row keeps its place. */
+  /** In the order in which they came to be known, all that sessions run on among them: a row keeps its place. */
   readonly calls: ReadonlyMap<string, Call>;
   readonly listing: { readonly kind: 'loading' | 'ready' } | { readonly kind: 'failed'; readonly trouble: Trouble };
   /** By interaction. */
@@ -143,7 +145,7 @@ export const EMPTY_MODEL: Model = {
   sessions: new Map(),
   sessionsByCall: new Map(),
   ended: [],
-  endedRuns: [],
+  endedRuns: new Map(),
   vanished: [],
   calls: new Map(),
   listing: { kind: 'loading' },
@@ -153,6 +155,17 @@ export const EMPTY_MODEL: Model = {
   filter: { text: '', queue: null, monitored: false },
   announcement: { number: 0, text: '' },
 };
+
+/** Sessions in the order of their start, and of those that began together always in the same one. */
+export function inOrderOfStart(sessions: readonly SessionResource[]): SessionResource[] {
+  return sessions.toSorted(
+    (one, other) => compare(one.startedAt, other.startedAt) || compare(one.sessionId, other.sessionId),
+  );
+}
+
+function compare(one: string, other: string): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}
 
 /** Who is signed in, as a supervisor; `null`: nobody. */
 export function ownId({ access }: Model): string | null {

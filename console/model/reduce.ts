@@ -1,11 +1,12 @@
+import { isFinal } from '../../domain/commands.js';
 import type { CommandResource } from '../../domain/commands.js';
 import type { InteractionResource } from '../../domain/interaction-resource.js';
 import type { MediaSample } from '../../domain/notifications.js';
 import type { SessionResource } from '../../domain/session.js';
 import { announcementOf } from './announcements.js';
 import { observeClock } from './clock.js';
-import { EMPTY_MODEL, ownId } from './model.js';
-import type { Call, Command, Model, PageEvent } from './model.js';
+import { EMPTY_MODEL, inOrderOfStart, ownId } from './model.js';
+import type { Call, Command, Model, PageEvent, Trail } from './model.js';
 
 /** How long the row of a call that is over stays where it is, ms. */
 const ROW_STAYS_MS = 8_000;
@@ -14,6 +15,9 @@ const HELD_ROW_STAYS_MS = 60_000;
 
 /** Runs that are remembered as over. */
 const ENDED_RUNS = 500;
+
+/** How long a list may still have what is over, ms: a snapshot of an API that has just begun is one. */
+const LISTS_LAG_MS = 10_000;
 
 /** Own sessions that are over and still shown. */
 const ENDED_SHOWN = 5;
@@ -45,15 +49,15 @@ export function reduce(model: Model, event: PageEvent): Model {
       return { ...model, link: { kind: 'lost', sinceMs, retryAtMs: event.retryAtMs } };
     }
     case 'snapshot':
-      return withSnapshot(model, event.sessions, event.nowMs);
+      return withPlaces(withSnapshot(model, event.sessions, event.nowMs));
     case 'changed':
-      return withSession(timed(model, event.session.serverNow, event.nowMs), event.session);
+      return withChange(timed(model, event.session.serverNow, event.nowMs), event.session);
     case 'heard':
       return timed(model, event.at, event.nowMs);
     case 'session-read':
       return withRead(timed(model, event.session.serverNow, event.nowMs), event.session);
     case 'session-missing':
-      return { ...model, vanished: model.vanished.filter(({ sessionId }) => sessionId !== event.sessionId) };
+      return accountedFor(model, ({ sessionId }) => sessionId === event.sessionId);
     case 'sampled':
       return withSamples(model, event.samples);
     case 'calls-listed':
@@ -73,7 +77,7 @@ export function reduce(model: Model, event: PageEvent): Model {
       return withCommand(model, interactionId, commandId, { status: 'unsent', trouble });
     }
     case 'trail-read':
-      return { ...model, trails: set(model.trails, event.sessionId, event.trail) };
+      return withTrail(model, event.sessionId, event.trail);
     case 'trail-closed':
       return { ...model, trails: without(model.trails, event.sessionId) };
     case 'put-away':
@@ -84,20 +88,45 @@ export function reduce(model: Model, event: PageEvent): Model {
 }
 
 function timed(model: Model, at: string, nowMs: number): Model {
-  return { ...model, clock: observeClock(model.clock, Date.parse(at), nowMs) };
+  const clock = observeClock(model.clock, Date.parse(at), nowMs);
+  return clock === model.clock ? model : { ...model, clock };
 }
 
 /** All that runs; own sessions that are no longer among it have ended while nobody listened. */
-function withSnapshot(model: Model, sessions: readonly SessionResource[], nowMs: number): Model {
+function withSnapshot(model: Model, listed: readonly SessionResource[], nowMs: number): Model {
   const own = ownId(model);
-  const running = new Map(sessions.map((session) => [session.sessionId, session]));
+  const sessions = listed.filter((session) => !isOver(model, session, LISTS_LAG_MS));
+  const running = new Map(sessions.map((session) => [session.sessionId, unchanged(model, session)]));
   const vanished = [...model.sessions.values(), ...model.vanished].filter(
     ({ sessionId, supervisorId, runId }) => supervisorId === own && running.get(sessionId)?.runId !== runId,
   );
-  const [first] = sessions;
-  const known = first === undefined ? model : timed(model, first.serverNow, nowMs);
-  const shown = new Map([...running].map(([sessionId, session]) => [sessionId, unchanged(model, session)]));
-  return { ...known, sessions: shown, sessionsByCall: byCall(shown.values(), model.sessionsByCall), vanished };
+  const [first] = listed;
+  const known = runningAgain(first === undefined ? model : timed(model, first.serverNow, nowMs), sessions);
+  const told = announcing(
+    known,
+    [...running.values()].flatMap((session) => {
+      const before = model.sessions.get(session.sessionId);
+      // One that was not known is no change: all of them are new to a page that has just begun.
+      return before?.runId === session.runId ? (announcedOf(model, before, session) ?? []) : [];
+    }),
+  );
+  const isSameRun = ([sessionId]: readonly [string, unknown]): boolean =>
+    running.get(sessionId)?.runId === model.sessions.get(sessionId)?.runId;
+  return {
+    ...told,
+    sessions: running,
+    sessionsByCall: byCall(running.values(), model.sessionsByCall),
+    vanished,
+    samples: new Map([...model.samples].filter(isSameRun)),
+  };
+}
+
+/** Every call that sessions run on has its row, listed or not, which stays where it is when it comes to be listed. */
+function withPlaces(model: Model): Model {
+  const unlisted = [...model.sessionsByCall.keys()].filter((id) => !model.calls.has(id));
+  if (unlisted.length === 0) return model;
+  const nothing = { agentId: null, queueName: null, customer: null, startedAt: null, isListed: false, goneAtMs: null };
+  return { ...model, calls: new Map([...model.calls, ...unlisted.map((id) => [id, { id, ...nothing }] as const)]) };
 }
 
 /** What has not changed stays the same object, so that its row is not drawn again. */
@@ -121,57 +150,87 @@ function byCall(
   return lists;
 }
 
-function inOrderOfStart(sessions: readonly SessionResource[]): SessionResource[] {
-  return sessions.toSorted(
-    (one, other) => compare(one.startedAt, other.startedAt) || compare(one.sessionId, other.sessionId),
-  );
-}
-
+/** Not by its version alone: a reset counts anew, so that the same one may come with another state. */
 function unchanged(model: Model, session: SessionResource): SessionResource {
   const known = model.sessions.get(session.sessionId);
-  return known?.runId === session.runId && known.version === session.version ? known : session;
+  return known?.version === session.version && contentOf(known) === contentOf(session) ? known : session;
 }
 
-/** What the connection tells is in order, and as it is now. */
+function contentOf(session: SessionResource): string {
+  return JSON.stringify({ ...session, serverNow: null });
+}
+
+/**
+ * Whether it shows a run as it was before it ended. Later than that it has been reset, and runs again.
+ * @param lagMs how old what it shows may be
+ */
+function isOver({ endedRuns }: Model, { runId, state, serverNow }: SessionResource, lagMs: number): boolean {
+  const endTold = endedRuns.get(runId);
+  return endTold !== undefined && state !== 'TERMINATED' && Date.parse(serverNow) - Date.parse(endTold) <= lagMs;
+}
+
+/** What the connection tells is in order, and as it is now; told again after a break, it is what came before an answer meanwhile. */
+function withChange(model: Model, session: SessionResource): Model {
+  return isOver(model, session, 0) ? model : withSession(model, session);
+}
+
+/** Runs that were over and have been reset: their next end is another one. */
+function runningAgain(model: Model, sessions: readonly SessionResource[]): Model {
+  const again = new Set(sessions.map(({ runId }) => runId).filter((runId) => model.endedRuns.has(runId)));
+  if (again.size === 0) return model;
+  const endedRuns = new Map([...model.endedRuns].filter(([runId]) => !again.has(runId)));
+  return { ...model, endedRuns, ended: model.ended.filter(({ runId }) => !again.has(runId)) };
+}
+
+/** Own sessions of which is known by now what became of them. */
+function accountedFor(model: Model, isFound: (session: SessionResource) => boolean): Model {
+  return model.vanished.some(isFound) ? { ...model, vanished: model.vanished.filter((one) => !isFound(one)) } : model;
+}
+
 function withSession(model: Model, session: SessionResource): Model {
-  const before = model.sessions.get(session.sessionId);
-  const told = announced(model, before, session);
-  if (session.state !== 'TERMINATED') return placed(told, session);
-  return ended(told, session);
+  const known = accountedFor(model, ({ runId }) => runId === session.runId);
+  const text = announcedOf(known, known.sessions.get(session.sessionId), session);
+  const told = announcing(known, text === undefined ? [] : [text]);
+  if (session.state === 'TERMINATED') return ended(told, session);
+  return withPlaces(placed(runningAgain(told, [session]), unchanged(told, session)));
 }
 
 /** What an answer shows may be older than what the connection has told meanwhile. */
 function withRead(model: Model, session: SessionResource): Model {
-  const { sessionId, runId, version, state } = session;
-  const vanished = model.vanished.filter((one) => one.runId !== runId);
-  const known = model.sessions.get(sessionId);
-  if (model.endedRuns.includes(runId)) return { ...model, vanished };
-  if (known !== undefined && known.runId === runId && known.version >= version && state !== 'TERMINATED')
-    return { ...model, vanished };
-  // One of before this one: its end is news, itself it is none.
-  if (known !== undefined && known.runId !== runId && state !== 'TERMINATED' && known.startedAt >= session.startedAt)
-    return { ...model, vanished };
-  return withSession({ ...model, vanished }, session);
+  const isNews = !model.endedRuns.has(session.runId) && isNewer(session, model.sessions.get(session.sessionId));
+  return isNews ? withSession(model, session) : accountedFor(model, ({ runId }) => runId === session.runId);
+}
+
+function isNewer(read: SessionResource, known: SessionResource | undefined): boolean {
+  // The end of a run is news even if another one runs by now.
+  if (known === undefined || read.state === 'TERMINATED') return true;
+  if (known.runId !== read.runId) return known.startedAt < read.startedAt;
+  // Of before a reset, its version is higher and it is older all the same.
+  return known.version < read.version && known.serverNow <= read.serverNow;
 }
 
 function placed(model: Model, session: SessionResource): Model {
-  const { sessionId, interactionId } = session;
+  const { sessionId, interactionId, runId } = session;
+  const known = model.sessions.get(sessionId);
+  if (known === session) return model;
   const others = (model.sessionsByCall.get(interactionId) ?? []).filter((one) => one.sessionId !== sessionId);
   return {
     ...model,
     sessions: set(model.sessions, sessionId, session),
     sessionsByCall: set(model.sessionsByCall, interactionId, inOrderOfStart([...others, session])),
+    // Another run is another leg.
+    samples: known?.runId === runId ? model.samples : without(model.samples, sessionId),
   };
 }
 
 function ended(model: Model, session: SessionResource): Model {
-  const { sessionId, interactionId, runId, supervisorId } = session;
-  const endedRuns = [...model.endedRuns.filter((one) => one !== runId), runId].slice(-ENDED_RUNS);
-  const isNews = supervisorId === ownId(model) && !model.endedRuns.includes(runId);
+  const { sessionId, interactionId, runId, supervisorId, serverNow } = session;
+  const endedRuns = new Map([...set(model.endedRuns, runId, serverNow)].slice(-ENDED_RUNS));
+  const isNews = supervisorId === ownId(model) && !model.endedRuns.has(runId);
   const shown = isNews ? [...model.ended, session].slice(-ENDED_SHOWN) : model.ended;
   const known = model.sessions.get(sessionId);
-  // Another one runs under this id by now.
-  if (known !== undefined && known.runId !== runId) return { ...model, endedRuns, ended: shown };
+  // Nobody knew of it, or another one runs under this id by now.
+  if (known?.runId !== runId) return { ...model, endedRuns, ended: shown };
   const left = (model.sessionsByCall.get(interactionId) ?? []).filter((one) => one.sessionId !== sessionId);
   return {
     ...model,
@@ -184,11 +243,17 @@ function ended(model: Model, session: SessionResource): Model {
   };
 }
 
-function announced(model: Model, before: SessionResource | undefined, session: SessionResource): Model {
-  if (session.supervisorId !== ownId(model) || model.endedRuns.includes(session.runId)) return model;
-  const text = announcementOf(before?.runId === session.runId ? before : undefined, session);
-  if (text === undefined) return model;
-  return { ...model, announcement: { number: model.announcement.number + 1, text } };
+function announcedOf(model: Model, known: SessionResource | undefined, session: SessionResource): string | undefined {
+  if (session.supervisorId !== ownId(model)) return undefined;
+  const isAnother = known !== undefined && known.runId !== session.runId;
+  // Said once, and not while another one runs: who hears that they have left is to be believed.
+  if (session.state === 'TERMINATED' && (isAnother || model.endedRuns.has(session.runId))) return undefined;
+  return announcementOf(isAnother ? undefined : known, session);
+}
+
+function announcing(model: Model, texts: readonly string[]): Model {
+  if (texts.length === 0) return model;
+  return { ...model, announcement: { number: model.announcement.number + 1, text: texts.join(' ') } };
 }
 
 function withSamples(model: Model, samples: readonly MediaSample[]): Model {
@@ -196,7 +261,7 @@ function withSamples(model: Model, samples: readonly MediaSample[]): Model {
   for (const sample of samples) {
     if (model.sessions.get(sample.sessionId)?.supervisorId !== ownId(model)) continue;
     const before = all.get(sample.sessionId) ?? [];
-    if (before.some(({ sampledAt }) => sampledAt === sample.sampledAt)) continue;
+    if (before.some(({ sampledAt }) => Date.parse(sampledAt) === Date.parse(sample.sampledAt))) continue;
     const kept = [...before, sample].toSorted((one, other) => Date.parse(one.sampledAt) - Date.parse(other.sampledAt));
     all = set(all, sample.sessionId, kept.slice(-SAMPLES_KEPT));
   }
@@ -209,14 +274,17 @@ function withCalls(model: Model, items: readonly InteractionResource[], nowMs: n
   const calls = new Map<string, Call>();
   for (const [id, call] of model.calls) {
     const item = listed.get(id);
-    calls.set(id, item === undefined ? gone(call, nowMs) : sameCall(call, item));
+    // Not listed yet, and not over either: somebody is on it.
+    const isNew = !call.isListed && model.sessionsByCall.has(id);
+    if (item !== undefined) calls.set(id, sameCall(call, item));
+    else calls.set(id, isNew ? call : gone(call, nowMs));
   }
   for (const item of items) if (!calls.has(item.id)) calls.set(item.id, callOf(item));
   return { ...model, calls, listing: { kind: 'ready' } };
 }
 
 function callOf({ id, agentId, queueName, customer, startedAt }: InteractionResource): Call {
-  return { id, agentId, queueName, customer, startedAt, goneAtMs: null };
+  return { id, agentId, queueName, customer, startedAt, isListed: true, goneAtMs: null };
 }
 
 function gone(call: Call, nowMs: number): Call {
@@ -231,6 +299,7 @@ function sameCall(call: Call, item: InteractionResource): Call {
     call.queueName === now.queueName &&
     call.customer === now.customer &&
     call.startedAt === now.startedAt &&
+    call.isListed &&
     call.goneAtMs === null;
   return isSame ? call : now;
 }
@@ -246,14 +315,23 @@ function settled(model: Model, untilMs: number): Model {
   return { ...model, calls: left, commands: new Map(commands) };
 }
 
-function withAnswer(model: Model, interactionId: string, { commandId, status, reason }: CommandResource): Model {
-  return withCommand(model, interactionId, commandId, { status, reason: reason ?? null });
+/** Answers overtake one another. A version above the session's own is of before a reset, and holds nothing up. */
+function withTrail(model: Model, sessionId: string, trail: Trail): Model {
+  const known = model.trails.get(sessionId);
+  const reached = model.sessions.get(sessionId)?.version ?? Infinity;
+  const isOld = known?.runId === trail.runId && trail.version < known.version && known.version <= reached;
+  return isOld ? model : { ...model, trails: set(model.trails, sessionId, trail) };
 }
 
-/** A newer command has taken its place: what becomes of the older one is no longer shown. */
+function withAnswer(model: Model, interactionId: string, { commandId, status, reason }: CommandResource): Model {
+  return withCommand(model, interactionId, commandId, { status, reason: reason ?? null, trouble: null });
+}
+
+/** A newer command has taken its place: what becomes of the older one is no longer shown. An outcome is never changed. */
 function withCommand(model: Model, interactionId: string, commandId: string, news: Partial<Command>): Model {
   const command = model.commands.get(interactionId);
   if (command?.commandId !== commandId) return model;
+  if (command.status !== 'sending' && command.status !== 'unsent' && isFinal(command.status)) return model;
   return { ...model, commands: set(model.commands, interactionId, { ...command, ...news }) };
 }
 
@@ -266,8 +344,4 @@ function without<Key, Value>(map: ReadonlyMap<Key, Value>, key: Key): ReadonlyMa
   const left = new Map(map);
   left.delete(key);
   return left;
-}
-
-function compare(one: string, other: string): number {
-  return one < other ? -1 : one > other ? 1 : 0;
 }

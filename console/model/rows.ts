@@ -1,5 +1,5 @@
 import type { SessionResource } from '../../domain/session.js';
-import { ownId } from './model.js';
+import { inOrderOfStart, ownId } from './model.js';
 import type { Call, Model } from './model.js';
 import { agentName } from './words.js';
 
@@ -11,25 +11,11 @@ export interface Row {
 
 const NOBODY: readonly SessionResource[] = [];
 
-/** The calls to be shown, each in its place; those that sessions run on though they are not listed come last. */
-export function rowsOf(model: Model): Row[] {
-  const { calls, sessionsByCall, filter } = model;
-  const rows = [...calls.values()].map((call): Row => ({ call, sessions: sessionsByCall.get(call.id) ?? NOBODY }));
-  const unlisted = [...sessionsByCall]
-    .filter(([id]) => !calls.has(id))
-    .map(([id, sessions]): Row => ({ call: unlistedCall(id), sessions }));
-  return [...rows, ...unlisted].filter((row) => isShown(row, filter));
-}
-
-const unlistedCalls = new Map<string, Call>();
-
-/** The same object each time, so that its row is not drawn again. */
-function unlistedCall(id: string): Call {
-  const known = unlistedCalls.get(id);
-  if (known !== undefined) return known;
-  const call: Call = { id, agentId: null, queueName: null, customer: null, startedAt: null, goneAtMs: null };
-  unlistedCalls.set(id, call);
-  return call;
+/** The calls to be shown, each in its place. */
+export function rowsOf({ calls, sessionsByCall, filter }: Model): Row[] {
+  return [...calls.values()]
+    .map((call): Row => ({ call, sessions: sessionsByCall.get(call.id) ?? NOBODY }))
+    .filter((row) => isShown(row, filter));
 }
 
 function isShown({ call, sessions }: Row, { text, queue, monitored }: Model['filter']): boolean {
@@ -53,7 +39,5 @@ export function queuesOf({ calls }: Model): string[] {
 /** Our own sessions that run, oldest first. */
 export function ownSessions(model: Model): SessionResource[] {
   const own = ownId(model);
-  return [...model.sessions.values()]
-    .filter(({ supervisorId }) => supervisorId === own)
-    .toSorted((one, other) => (one.startedAt < other.startedAt ? -1 : 1));
+  return inOrderOfStart([...model.sessions.values()].filter(({ supervisorId }) => supervisorId === own));
 }

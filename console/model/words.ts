@@ -1,4 +1,5 @@
-import type { SessionEvent } from '../../domain/audit-entry.js';
+import type { LegAtEnd, SessionEvent } from '../../domain/audit-entry.js';
+import type { CommandReason } from '../../domain/errors.js';
 import type { EndReason, SessionResource, SessionState } from '../../domain/session.js';
 
 /** A state in words: what it is called, and what it means for those on the call. */
@@ -33,20 +34,27 @@ export function endWords(reason: EndReason | null): string {
   return reason === null ? 'it is over' : END_WORDS[reason];
 }
 
-/** Codes of outcomes (`docs/` and OpenAPI name them) in words; others are shown as they are. */
-const REASON_WORDS: Readonly<Record<string, string>> = {
+/** Codes of outcomes (`docs/` and OpenAPI name them) in words. */
+const REASON_WORDS = {
+  ...END_WORDS,
+  silent: 'you went back to listening',
+  'leg-unknown': 'what became of your connection is not known',
   unauthorized: 'the platform refused Earshot’s credentials',
-  forbidden: 'the platform does not allow it',
+  invalid: 'the platform did not accept it',
+  'not-ready': 'the platform was not ready for it',
   throttled: 'the platform is too busy',
   'platform-unreachable': 'the platform did not answer',
-  'interaction-ended': 'the call is over',
   stopped: 'you left the call',
   'leg-lost': 'your connection to the call was cut',
-};
+} satisfies Readonly<Record<CommandReason | EndReason, string>>;
 
+/** By any text: an object would know `constructor` too. */
+const WORDS_BY_REASON: ReadonlyMap<string, string> = new Map(Object.entries(REASON_WORDS));
+
+/** Why something came to nothing; what is no known code is shown as it is. */
 export function reasonWords(reason: string | null): string {
   if (reason === null) return '';
-  return REASON_WORDS[reason] ?? reason.replaceAll(/[-.]/g, ' ');
+  return WORDS_BY_REASON.get(reason) ?? reason.replaceAll(/[-.]/g, ' ');
 }
 
 /** 1st, 2nd, 3rd, 4th, 11th … */
@@ -65,6 +73,8 @@ export function maskedCustomer(customer: string | null): string {
   if (customer === null || customer.trim() === '') return 'Unknown';
   const digits = customer.replaceAll(/\D/g, '');
   if (digits.length >= 5) return `••• ${digits.slice(-2)}`;
+  // A short number, an extension say, has nothing to spare.
+  if (!/\p{L}/u.test(customer)) return '•••';
   return customer
     .trim()
     .split(/\s+/)
@@ -82,8 +92,9 @@ export function agentName(agentId: string | null): string {
     .join(' ');
 }
 
-/** `m:ss`, from an hour on `h:mm:ss`. @param ms less than 0 counts as 0 */
+/** `m:ss`, from an hour on `h:mm:ss`. @param ms less than 0 counts as 0; not a number where a time could not be read */
 export function durationText(ms: number): string {
+  if (!Number.isFinite(ms)) return '–';
   const seconds = Math.max(0, Math.floor(ms / 1_000));
   const two = (value: number): string => String(value).padStart(2, '0');
   const [hours, minutes] = [Math.floor(seconds / 3_600), Math.floor(seconds / 60) % 60];
@@ -94,6 +105,16 @@ export function durationText(ms: number): string {
 export function secondsLeft(expiresAt: string, serverNowMs: number): number {
   return Math.max(0, Math.ceil((Date.parse(expiresAt) - serverNowMs) / 1_000));
 }
+
+/** What became of the leg: nobody has left of whom the platform never said so. */
+const LEG_WORDS: Readonly<Record<LegAtEnd, string>> = {
+  none: 'Over; there was no connection',
+  gone: 'Left the call',
+  forbidden: 'Given up: the platform does not allow to cut the connection',
+  invalid: 'Given up: the platform does not accept that the connection be cut',
+  unreachable: 'Given up: the platform never confirmed that the connection is cut',
+  unknown: 'Over; whether there was a connection is not known',
+};
 
 /** A line of the audit trail. */
 export function eventWords(event: SessionEvent): string {
@@ -123,7 +144,7 @@ export function eventWords(event: SessionEvent): string {
     case 'session.ending':
       return `Leaving: ${endWords(event.endReason)}`;
     case 'session.ended':
-      return 'Left the call';
+      return LEG_WORDS[event.leg];
     case 'command.accepted':
       return `Asked for: ${event.action}`;
     case 'command.settled':
