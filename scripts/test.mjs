@@ -16,7 +16,15 @@ const WHOLE_PRODUCT = ['test/e2e/', 'test/faults/kills'];
 const WORKFLOWS = ['test/workflows/', 'test/faults/', 'test/activities/', 'test/directory/'];
 /** Need no Temporal: short, and many. */
 const LIGHT = [
-  ...['test/domain/', 'test/lint/', 'test/platform/', 'test/scripts/', 'test/simulator/', 'test/worker/'],
+  ...[
+    'test/domain/',
+    'test/lint/',
+    'test/platform/',
+    'test/scripts/',
+    'test/simulator/',
+    'test/worker/',
+    'test/console/',
+  ],
   ...['test/operations', 'test/readme', 'test/workflow-contract'],
 ];
 const IN_CI = process.env.CI === 'true';

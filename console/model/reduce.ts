@@ -4,7 +4,7 @@ import type { InteractionResource } from '../../domain/interaction-resource.js';
 import type { MediaSample } from '../../domain/notifications.js';
 import type { SessionResource } from '../../domain/session.js';
 import { announcementOf } from './announcements.js';
-import { observeClock } from './clock.js';
+import { aheadMs, observeClock } from './clock.js';
 import { EMPTY_MODEL, inOrderOfStart, ownId } from './model.js';
 import type { Call, Command, Model, PageEvent, Trail } from './model.js';
 
@@ -51,7 +51,7 @@ export function reduce(model: Model, event: PageEvent): Model {
     case 'snapshot':
       return withPlaces(withSnapshot(model, event.sessions, event.nowMs));
     case 'changed':
-      return withChange(timed(model, event.session.serverNow, event.nowMs), event.session);
+      return withChange(timedAtLeast(model, event.session.serverNow, event.nowMs), event.session);
     case 'heard':
       return timed(model, event.at, event.nowMs);
     case 'session-read':
@@ -90,6 +90,13 @@ export function reduce(model: Model, event: PageEvent): Model {
 function timed(model: Model, at: string, nowMs: number): Model {
   const clock = observeClock(model.clock, Date.parse(at), nowMs);
   return clock === model.clock ? model : { ...model, clock };
+}
+
+/** By what may have been told again after a break: it is then older than it seems, and says no more than that. */
+function timedAtLeast(model: Model, at: string, nowMs: number): Model {
+  const { observed } = model.clock;
+  const isNews = observed.length === 0 || Date.parse(at) - nowMs > aheadMs(model.clock);
+  return isNews ? timed(model, at, nowMs) : model;
 }
 
 /** All that runs; own sessions that are no longer among it have ended while nobody listened. */

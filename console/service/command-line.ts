@@ -21,6 +21,7 @@ interface CommandLineOptions {
 interface UnderWay {
   readonly session: SessionResource;
   readonly commandId: string;
+  readonly action: CommandAction;
   timer: ReturnType<typeof setTimeout> | undefined;
   isLooking: boolean;
 }
@@ -68,7 +69,7 @@ export class CommandLine {
       this.#dispatch({ type: 'answered', interactionId, command });
       if (isFinal(command.status)) return;
       clearTimeout(this.#underWay.get(interactionId)?.timer);
-      this.#underWay.set(interactionId, { session, commandId, timer: undefined, isLooking: false });
+      this.#underWay.set(interactionId, { session, commandId, action, timer: undefined, isLooking: false });
       this.look(interactionId);
     };
     if (action === 'stop') void carry();
@@ -94,8 +95,11 @@ export class CommandLine {
       this.#options.onRefused(error);
       // Nobody will ever know more of it.
       isOver = error instanceof RestError && !error.isPassing;
-      if (isOver)
-        this.#dispatch({ type: 'unsent', interactionId, commandId: one.commandId, trouble: troubleOf(error) });
+      if (isOver) {
+        const { commandId, action } = one;
+        const command = { commandId, action, status: 'failed', reason: troubleOf(error).code } as const;
+        this.#dispatch({ type: 'answered', interactionId, command });
+      }
     }
     one.isLooking = false;
     if (this.#underWay.get(interactionId) !== one) return;

@@ -33,6 +33,8 @@ export class EventStream {
   #pauseMs = FIRST_PAUSE_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
+  /** Something was told by this socket: what is shown is as it is now. */
+  #isLive = false;
   #isOpening = false;
   #isClosed = false;
 
@@ -88,12 +90,10 @@ export class EventStream {
       samples: 'true',
       ...(this.#place === undefined ? {} : { after: this.#place }),
     });
+    this.#isLive = false;
     const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/events?${query.toString()}`);
     this.#socket = socket;
     this.#listenOn(socket);
-    socket.addEventListener('open', () => {
-      if (this.#socket === socket) this.#listener.live();
-    });
     socket.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
       if (this.#socket !== socket) return;
       this.#listenOn(socket);
@@ -123,6 +123,9 @@ export class EventStream {
     if (told.data.type !== 'samples') this.#place = `${told.data.epoch}:${told.data.seq}`;
     this.#pauseMs = FIRST_PAUSE_MS;
     this.#listener.told(told.data);
+    if (this.#isLive) return;
+    this.#isLive = true;
+    this.#listener.live();
   }
 
   /** Once for each socket. */

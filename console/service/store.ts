@@ -10,7 +10,8 @@ import { CallList } from './call-list.js';
 import { CommandLine } from './command-line.js';
 import { EventStream } from './event-stream.js';
 import type { StreamMessage } from './event-stream.js';
-import { readSession, readSignIn, readTrail, RestError, signIn, signOut, troubleOf } from './rest.js';
+import { OwnSessions } from './own-sessions.js';
+import { readSignIn, readTrail, RestError, signIn, signOut, troubleOf } from './rest.js';
 
 /** How often a page that cannot reach the API tries again, ms. */
 const AGAIN_MS = 2_000;
@@ -32,11 +33,11 @@ export class Store {
   #stream: EventStream | undefined;
   #calls: CallList | undefined;
   #commands: CommandLine | undefined;
+  #own: OwnSessions | undefined;
   #settling: ReturnType<typeof setInterval> | undefined;
   #expiry: ReturnType<typeof setTimeout> | undefined;
   #isHeld = false;
   readonly #openTrails = new Map<string, ReturnType<typeof setTimeout> | undefined>();
-  readonly #reading = new Set<string>();
 
   get model(): Model {
     return this.#model;
@@ -121,13 +122,15 @@ export class Store {
     this.#end();
     this.#dispatch({ type: 'signed-in', me });
     const dispatch = (event: PageEvent): void => this.#dispatch(event);
-    this.#commands = new CommandLine({ dispatch, onRefused: (error) => this.#heedRefusal(error) });
-    this.#calls = new CallList({ dispatch, onRefused: (error) => this.#heedRefusal(error) });
+    const onRefused = (error: unknown): void => this.#heedRefusal(error);
+    this.#commands = new CommandLine({ dispatch, onRefused });
+    this.#calls = new CallList({ dispatch, onRefused });
+    this.#own = new OwnSessions({ dispatch, onRefused, model: () => this.#model });
     this.#stream = new EventStream({
       told: (message) => this.#hear(message),
       live: () => this.#dispatch({ type: 'link-live' }),
       lost: (retryAtMs) => this.#dispatch({ type: 'link-lost', nowMs: Date.now(), retryAtMs }),
-      refused: (error) => this.#heedRefusal(error),
+      refused: onRefused,
     });
     this.#settling = setInterval(
       () => this.#dispatch({ type: 'settle', nowMs: Date.now(), isHeld: this.#isHeld }),
@@ -149,11 +152,12 @@ export class Store {
     this.#stream?.close();
     this.#calls?.close();
     this.#commands?.close();
+    this.#own?.close();
     clearInterval(this.#settling);
     clearTimeout(this.#expiry);
     for (const timer of this.#openTrails.values()) clearTimeout(timer);
     this.#openTrails.clear();
-    [this.#stream, this.#calls, this.#commands] = [undefined, undefined, undefined];
+    this.#stream = this.#calls = this.#commands = this.#own = undefined;
   }
 
   async #askToSignIn(trouble: ReturnType<typeof troubleOf> | null): Promise<void> {
@@ -178,7 +182,7 @@ export class Store {
     switch (message.type) {
       case 'snapshot':
         this.#dispatch({ type: 'snapshot', sessions: message.sessions, nowMs });
-        for (const { sessionId, runId } of this.#model.vanished) void this.#readVanished(sessionId, runId);
+        this.#own?.lookForVanished();
         for (const session of this.#model.sessions.values()) this.#heedChange(session);
         return;
       case 'heartbeat':
@@ -216,20 +220,6 @@ export class Store {
       const trouble = troubleOf(error);
       if (this.#openTrails.has(sessionId))
         this.#dispatch({ type: 'trail-read', sessionId, trail: { runId, version, entries: known, trouble } });
-    }
-  }
-
-  async #readVanished(sessionId: string, runId: string): Promise<void> {
-    if (this.#reading.has(runId)) return;
-    this.#reading.add(runId);
-    try {
-      const session = await readSession(sessionId, runId);
-      this.#dispatch({ type: 'session-read', session, nowMs: Date.now() });
-    } catch (error) {
-      this.#heedRefusal(error);
-      if (error instanceof RestError && error.status === 404) this.#dispatch({ type: 'session-missing', sessionId });
-    } finally {
-      this.#reading.delete(runId);
     }
   }
 

@@ -12,7 +12,8 @@ interface FilterBarProps {
 export function FilterBar({ model, shown }: FilterBarProps): JSX.Element {
   const store = useStore();
   const { filter, calls, listing } = model;
-  const queues = queuesOf(model);
+  // The one that was chosen, too, while no call is in it.
+  const queues = [...new Set([...queuesOf(model), ...(filter.queue === null ? [] : [filter.queue])])];
   return (
     <form class="filter" role="search" aria-label="Live calls" onSubmit={(event) => event.preventDefault()}>
       <label>

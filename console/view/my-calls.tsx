@@ -16,7 +16,7 @@ export function MyCalls({ model }: { readonly model: Model }): JSX.Element {
       <h1 id={MY_CALLS_TITLE_ID} tabIndex={-1}>
         My calls
       </h1>
-      {sessions.length === 0 && model.ended.length === 0 && (
+      {sessions.length + model.ended.length + model.vanished.length === 0 && (
         <p class="empty">
           You are on no call. Choose Listen beside one of the live calls below: nobody on it hears you.
         </p>
@@ -27,6 +27,11 @@ export function MyCalls({ model }: { readonly model: Model }): JSX.Element {
         ))}
       </div>
       <div class="cards-of-ended">
+        {model.vanished.map((session) => (
+          <p key={session.runId} class="card ended" role="status">
+            Finding out how your call with {agentName(model.calls.get(session.interactionId)?.agentId ?? null)} ended …
+          </p>
+        ))}
         {model.ended.map((session) => (
           <EndedCard key={session.runId} session={session} call={model.calls.get(session.interactionId)} />
         ))}

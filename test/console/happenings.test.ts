@@ -208,6 +208,14 @@ describe('the clock', () => {
     for (const telling of tellings) expect(aheadMs(page(telling).clock)).toBe(7_000);
     expect(page({ type: 'snapshot', sessions: [], nowMs }).clock).toBe(UNKNOWN_CLOCK);
   });
+
+  test('is not put back by what is told again after a break', () => {
+    const model = page({ type: 'heard', at: at(1_000), nowMs: Date.parse(at(1_000)) });
+    const toldAgain = Array.from({ length: 20 }, (_, version) =>
+      changed(resource({ version: version + 1, serverNow: at(1_000 + version) }), Date.parse(at(1_060))),
+    );
+    expect(aheadMs(later(model, ...toldAgain).clock)).toBe(0);
+  });
 });
 
 describe('the connection', () => {

@@ -34,6 +34,6 @@ export function later(model: Model, ...events: readonly PageEvent[]): Model {
   return events.reduce(reduce, model);
 }
 
-export const changed = (session: SessionResource): PageEvent => ({ type: 'changed', session, nowMs: 0 });
+export const changed = (session: SessionResource, nowMs = 0): PageEvent => ({ type: 'changed', session, nowMs });
 export const read = (session: SessionResource): PageEvent => ({ type: 'session-read', session, nowMs: 0 });
 export const shown = (sessions: readonly SessionResource[]): PageEvent => ({ type: 'snapshot', sessions, nowMs: 0 });
