@@ -49,6 +49,8 @@ export interface RunningApi extends AsyncDisposable {
 interface ApiOptions {
   /** @default one of its own */
   readonly taskQueue?: string;
+  /** @default a free one */
+  readonly port?: number;
   readonly callLimitMs?: number;
   readonly webhookSecrets?: string;
   /** Beside {@link API_KEY}. */
@@ -63,10 +65,10 @@ interface ApiOptions {
   readonly draining?: AbortSignal;
 }
 
-/** The API over a client, on a free port. */
+/** The API over a client. */
 export async function startApi(
   client: Client,
-  { taskQueue = `api-${randomUUID()}`, credentials = {}, ...options }: ApiOptions = {},
+  { taskQueue = `api-${randomUUID()}`, port = 0, credentials = {}, ...options }: ApiOptions = {},
 ): Promise<RunningApi> {
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
@@ -79,7 +81,7 @@ export async function startApi(
     stopping: stopping.signal,
     ...options,
   });
-  const { server, url } = await listen(api, { host: '127.0.0.1', port: 0 });
+  const { server, url } = await listen(api, { host: '127.0.0.1', port });
 
   const request = async (path: string, { method = 'GET', headers = {}, body }: Request = {}): Promise<Answer> => {
     const text = typeof body === 'string' ? body : JSON.stringify(body);

@@ -29,6 +29,8 @@ export interface SessionWorld extends AsyncDisposable {
   /** Whatever was announced of sessions, in order. */
   readonly announced: readonly SessionAnnouncement[];
   readonly metrics: WorkerMetrics;
+  /** What sessions take with them that start from now on. */
+  readonly settings: { confirmTimeoutSeconds: number; bargeWaitSeconds: number };
   /** Connects an interaction on the simulator. */
   readonly interaction: () => string;
   /** Starts a session as a direct starter does: id and input only. */
@@ -86,6 +88,7 @@ export async function createSessionWorld(
     ...(timeouts === undefined ? {} : { timeouts }),
   });
   const taskQueue = `monitoring-${randomUUID()}`;
+  const settings = { confirmTimeoutSeconds, bargeWaitSeconds };
   const workflowBundle = await testBundle();
 
   let running: { readonly worker: SessionWorker; readonly done: Promise<void> } | undefined;
@@ -99,7 +102,7 @@ export async function createSessionWorld(
       namespace: temporal.namespace,
       taskQueue,
       platform,
-      workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
+      workflowSettings: settings,
       ...(channelIdleMs === undefined ? {} : { channelIdleMs }),
       ...(activitySlots === undefined ? {} : { activitySlots }),
       announce: (announcement, run) => {
@@ -140,6 +143,7 @@ export async function createSessionWorld(
     taskQueue,
     announced,
     metrics,
+    settings,
     interaction: () => simulator.controls.addInteraction().interactionId,
     start: (input, workflowId = sessionWorkflowId(input.interactionId, input.supervisorId)) =>
       temporal.client.workflow.start<typeof monitoringSession>(MONITORING_SESSION, {
