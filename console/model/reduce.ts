@@ -14,10 +14,10 @@ const SAMPLES_KEPT = 60;
 export function reduce(model: Model, event: PageEvent): Model {
   switch (event.type) {
     case 'signed-in':
-      return { ...EMPTY_MODEL, filter: model.filter, access: { kind: 'signed-in', me: event.me } };
+      return { ...EMPTY_MODEL, clock: model.clock, filter: model.filter, access: { kind: 'signed-in', me: event.me } };
     case 'signed-out': {
       const { ways, trouble } = event;
-      return { ...EMPTY_MODEL, access: { kind: 'signed-out', ways, trouble, isBusy: false } };
+      return { ...EMPTY_MODEL, clock: model.clock, access: { kind: 'signed-out', ways, trouble, isBusy: false } };
     }
     case 'signing-in': {
       const { access } = model;

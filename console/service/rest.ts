@@ -47,6 +47,13 @@ export function troubleOf(error: unknown): { readonly code: string; readonly tex
   return { code: 'unexpected', text: 'Something unexpected went wrong in this page. Load it again.' };
 }
 
+let tellTime: (at: string) => void = () => undefined;
+
+/** Has the server's time told with each of its answers, as HTTP says it: to the second. */
+export function onServerTime(listener: (at: string) => void): void {
+  tellTime = listener;
+}
+
 interface RequestOptions {
   readonly body?: object;
   readonly key?: string;
@@ -65,6 +72,7 @@ async function request<Answer>(
       ...(key === undefined ? {} : { 'Idempotency-Key': key }),
     },
   });
+  tellTime(response.headers.get('Date') ?? '');
   const text = await response.text().catch(() => '');
   const content = parsedJson(text);
   if (!response.ok) {

@@ -11,7 +11,7 @@ import { CommandLine } from './command-line.js';
 import { EventStream } from './event-stream.js';
 import type { StreamMessage } from './event-stream.js';
 import { OwnSessions } from './own-sessions.js';
-import { readSignIn, readTrail, RestError, signIn, signOut, troubleOf } from './rest.js';
+import { onServerTime, readSignIn, readTrail, RestError, signIn, signOut, troubleOf } from './rest.js';
 
 /** How often a page that cannot reach the API tries again, ms. */
 const AGAIN_MS = 2_000;
@@ -35,7 +35,6 @@ export class Store {
   #commands: CommandLine | undefined;
   #own: OwnSessions | undefined;
   #settling: ReturnType<typeof setInterval> | undefined;
-  #expiry: ReturnType<typeof setTimeout> | undefined;
   #isHeld = false;
   readonly #openTrails = new Map<string, ReturnType<typeof setTimeout> | undefined>();
 
@@ -56,6 +55,10 @@ export class Store {
 
   /** Finds out who is signed in, and begins. */
   async start(): Promise<void> {
+    onServerTime((at) => {
+      // What the connection tells is more exact.
+      if (this.#model.clock.observed.length === 0) this.#dispatch({ type: 'heard', at, nowMs: Date.now() });
+    });
     try {
       const { ways, me } = await readSignIn();
       if (me === null) this.#dispatch({ type: 'signed-out', ways, trouble: null });
@@ -132,20 +135,16 @@ export class Store {
       lost: (retryAtMs) => this.#dispatch({ type: 'link-lost', nowMs: Date.now(), retryAtMs }),
       refused: onRefused,
     });
-    this.#settling = setInterval(
-      () => this.#dispatch({ type: 'settle', nowMs: Date.now(), isHeld: this.#isHeld }),
-      SETTLE_EVERY_MS,
-    );
-    if (me.expiresAt !== null) this.#expireAt(Date.parse(me.expiresAt));
+    this.#settling = setInterval(() => {
+      this.#dispatch({ type: 'settle', nowMs: Date.now(), isHeld: this.#isHeld });
+      this.#checkExpiry(me.expiresAt);
+    }, SETTLE_EVERY_MS);
   }
 
-  /** Timers last 24 days at most; no sign-in does. */
-  #expireAt(atMs: number): void {
-    const text = 'Your sign-in has expired.';
-    this.#expiry = setTimeout(
-      () => void this.#askToSignIn({ code: 'expired', text }),
-      Math.min(Math.max(0, atMs - Date.now()), 2 ** 31 - 1),
-    );
+  /** By the server's clock; what it says to requests is another way to find out. */
+  #checkExpiry(expiresAt: string | null): void {
+    if (expiresAt === null || this.serverNowMs < Date.parse(expiresAt)) return;
+    void this.#askToSignIn({ code: 'expired', text: 'Your sign-in has expired.' });
   }
 
   #end(): void {
@@ -154,7 +153,6 @@ export class Store {
     this.#commands?.close();
     this.#own?.close();
     clearInterval(this.#settling);
-    clearTimeout(this.#expiry);
     for (const timer of this.#openTrails.values()) clearTimeout(timer);
     this.#openTrails.clear();
     this.#stream = this.#calls = this.#commands = this.#own = undefined;
