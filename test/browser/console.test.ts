@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe } from '@jest/globals';
 import { HAS_CHROMIUM } from './chromium.js';
+import { testAccessibility } from './console/accessibility.js';
 import { testConnection } from './console/connection.js';
 import { testContention } from './console/contention.js';
 import { testLife } from './console/life.js';
+import { testStates } from './console/states.js';
 import { ConsoleWorld } from './console/world.js';
 
 const NEEDED = '(needs chromium: apt-get install chromium, or its path in CHROMIUM_PATH)';
@@ -20,7 +22,9 @@ const NEEDED = '(needs chromium: apt-get install chromium, or its path in CHROMI
   afterEach(() => world().tidy());
   afterAll(() => started?.[Symbol.asyncDispose]());
 
+  testStates(world);
   testLife(world);
   testContention(world);
   testConnection(world);
+  testAccessibility(world);
 });

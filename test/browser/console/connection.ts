@@ -21,7 +21,8 @@ export function testConnection(world: () => ConsoleWorld): void {
     expect(await disabled(anna, call)).toEqual({ silent: true, whisper: true, barge: true, stop: false });
     // It says why, and does nothing.
     await anna.button(call, 'whisper').click({ force: true });
-    await anna.page.getByRole('alert').filter({ hasText: 'The list of calls cannot be read' }).waitFor();
+    const unlisted = anna.page.getByRole('alert').filter({ hasText: 'The list of calls cannot be read' });
+    await anna.lists(unlisted);
 
     sessions.simulator.controls.endInteraction({ interactionId: call });
     const cora = await world().listener(other, 'cora');
@@ -33,8 +34,8 @@ export function testConnection(world: () => ConsoleWorld): void {
     await anna.link('Live');
     await anna.sees(call, 'Ended: the call is over.');
     await anna.sees(other, /cora whispering/);
-    await anna.row(call).filter({ hasText: 'Over' }).waitFor();
-    await anna.page.getByRole('alert').filter({ hasText: 'cannot be read' }).waitFor({ state: 'detached' });
+    await anna.lists(anna.row(call).filter({ hasText: 'Over' }));
+    await anna.lists(unlisted, 'detached');
     expect(await disabled(anna, other)).toEqual({ silent: true, whisper: false, barge: false, stop: false });
     expect(world().commands(call)).not.toContain('whisper');
     await stopped(cora, world().session(other, 'anna'));

@@ -20,19 +20,30 @@ declare global {
     readonly earshotSightings: Sighting[];
     /** What had focus when it was lost to nothing. */
     readonly earshotFocusLost: string[];
+    /** How far the page's clock is ahead of the machine's. */
+    readonly earshotClock: { aheadMs: number };
     /** Of the page's policy, against which something was tried. */
     readonly earshotPolicy: string[];
   }
 }
 
-/** @param aheadMs how far the page's clock is ahead of the machine's */
 export function record(aheadMs: number): void {
   const nowMs = Date.now.bind(Date);
-  if (aheadMs !== 0) setClockAhead();
+  const clock = { aheadMs };
+  class PageDate extends Date {
+    static override now(): number {
+      return nowMs() + clock.aheadMs;
+    }
+
+    constructor(...args: [] | [number | string | Date]) {
+      super(args[0] ?? PageDate.now());
+    }
+  }
   const sightings: Sighting[] = [];
   const focusLost: string[] = [];
   const policy: string[] = [];
   Object.assign(window, { earshotSightings: sightings, earshotFocusLost: focusLost, earshotPolicy: policy });
+  Object.assign(window, { earshotClock: clock, Date: PageDate });
   document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) =>
     policy.push(`${violatedDirective} ${blockedURI}`),
   );
@@ -56,10 +67,11 @@ export function record(aheadMs: number): void {
       sightings.push({ atMs: nowMs(), ...shown });
     }
   };
-  new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true });
 
   let focused = '';
+  let isChecking = false;
   const checkFocus = (): void => {
+    isChecking = false;
     const element = document.activeElement;
     if (element !== null && element !== document.body) {
       focused = `${element.tagName} ${element.className} ${element.textContent.trim().slice(0, 40)}`;
@@ -67,20 +79,17 @@ export function record(aheadMs: number): void {
       focusLost.push(focused);
       focused = '';
     }
+  };
+  // Whatever takes focus from something gives it to something else by the next frame.
+  const checkFocusSoon = (): void => {
+    if (isChecking) return;
+    isChecking = true;
     requestAnimationFrame(checkFocus);
   };
-  requestAnimationFrame(checkFocus);
-
-  function setClockAhead(): void {
-    class Ahead extends Date {
-      static override now(): number {
-        return nowMs() + aheadMs;
-      }
-
-      constructor(...args: [] | [number | string | Date]) {
-        super(args[0] ?? nowMs() + aheadMs);
-      }
-    }
-    Object.assign(window, { Date: Ahead });
-  }
+  document.addEventListener('focusin', checkFocusSoon);
+  document.addEventListener('focusout', checkFocusSoon);
+  new MutationObserver(() => {
+    look();
+    checkFocusSoon();
+  }).observe(document, { subtree: true, childList: true, attributes: true });
 }

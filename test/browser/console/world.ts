@@ -17,7 +17,7 @@ import { Supervisor } from './supervisor.js';
 import type { SeatOptions } from './supervisor.js';
 
 /** As `npm run build` leaves it. */
-const PAGE = join(import.meta.dirname, '../../../dist/console');
+const PAGE = { folder: join(import.meta.dirname, '../../../dist/console') };
 
 /** As many calls as tests take, so that none waits until the page lists one more. */
 const CALLS = 20;
@@ -30,7 +30,7 @@ const SEATS: Readonly<Record<string, SeatOptions>> = { anna: {}, ben: { aheadMs:
 
 /** The product in one process, but for Temporal and Chromium: the built page from the API, sessions, the platform. */
 export class ConsoleWorld implements AsyncDisposable {
-  readonly #hints: LocalHints;
+  readonly page = PAGE;
   readonly #supervisors = new Map<string, Supervisor>();
   readonly #seats: Supervisor[] = [];
   #calls: string[] = [];
@@ -40,15 +40,15 @@ export class ConsoleWorld implements AsyncDisposable {
     readonly temporal: TestTemporal,
     readonly sessions: SessionWorld,
     readonly browser: Browser,
-    hints: LocalHints,
+    readonly hints: LocalHints,
     api: RunningApi,
   ) {
-    this.#hints = hints;
     this.#api = api;
   }
 
   static async start(): Promise<ConsoleWorld> {
-    if (!existsSync(join(PAGE, 'index.html'))) throw new Error('The page is not built: `npm run build` does that.');
+    if (!existsSync(join(PAGE.folder, 'index.html')))
+      throw new Error('The page is not built: `npm run build` does that.');
     const hints = new LocalHints();
     const [temporal, browser] = await Promise.all([startTemporal(), startChromium()]);
     const sessions = await createSessionWorld(temporal, {
@@ -80,7 +80,7 @@ export class ConsoleWorld implements AsyncDisposable {
   /** Another one, at the same address. */
   async startApi(): Promise<void> {
     const port = Number(new URL(this.#api.url).port);
-    this.#api = await startPageApi(this.temporal, this.sessions, this.#hints, port);
+    this.#api = await startPageApi(this.temporal, this.sessions, this.hints, port);
   }
 
   /** Somebody who is signed in, the same each time. */
@@ -151,5 +151,5 @@ function startPageApi(
   hints: LocalHints,
   port = 0,
 ): Promise<RunningApi> {
-  return startApi(temporal.client, { taskQueue, hints, port, page: { folder: PAGE } });
+  return startApi(temporal.client, { taskQueue, hints, port, page: PAGE });
 }
