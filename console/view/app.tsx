@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useLayoutEffect } from 'preact/hooks';
 import { ownSessions } from '../model/rows.js';
 import type { Model } from '../model/model.js';
 import { STATE_WORDS } from '../model/words.js';
@@ -26,8 +26,8 @@ export function App({ store, model }: AppProps): JSX.Element {
 
 function Page({ store, model }: AppProps): JSX.Element {
   const { access, announcement } = model;
-  // Whoever signs in or out is taken to the beginning of what is new.
-  useEffect(() => document.querySelector<HTMLElement>('main')?.focus({ preventScroll: true }), [access.kind]);
+  // Whoever signs in or out is taken to the beginning of what is new, before it is drawn: focus is at no time nowhere.
+  useLayoutEffect(() => document.querySelector<HTMLElement>('main')?.focus({ preventScroll: true }), [access.kind]);
   if (access.kind === 'unknown') return <Splash model={model} />;
   if (access.kind === 'signed-out')
     return <SignIn access={access} onSignIn={(credentials) => void store.signIn(credentials)} />;
