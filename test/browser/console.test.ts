@@ -3,6 +3,7 @@ import { HAS_CHROMIUM } from './chromium.js';
 import { testAccessibility } from './console/accessibility.js';
 import { testConnection } from './console/connection.js';
 import { testContention } from './console/contention.js';
+import { testKeyboard } from './console/keyboard.js';
 import { testLife } from './console/life.js';
 import { testStates } from './console/states.js';
 import { ConsoleWorld } from './console/world.js';
@@ -26,5 +27,6 @@ const NEEDED = '(needs chromium: apt-get install chromium, or its path in CHROMI
   testLife(world);
   testContention(world);
   testConnection(world);
+  testKeyboard(world);
   testAccessibility(world);
 });
