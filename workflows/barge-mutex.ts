@@ -147,6 +147,7 @@ class BargeMutex {
   }
 
   #handleMessages(): Inbox {
+    const release = this.#taking(channelRelease, (message) => this.#release(message));
     const inbox = handleSignalsInOrder([
       {
         name: REQUEST_CHANNEL,
@@ -157,7 +158,9 @@ class BargeMutex {
       {
         name: RELEASE_CHANNEL,
         description: 'Sent by a session: it no longer wants the channel, and its leg is silent or gone.',
-        handle: this.#taking(channelRelease, (message) => this.#release(message)),
+        handle: release,
+        // Workers of before said it by update: what is in a history has to be taken when that is replayed.
+        answer: release,
       },
       {
         name: LOOK_AT_HOLDER,

@@ -222,11 +222,14 @@ export class ExclusiveChannel {
 
   /** What the mutex says. */
   get signals(): HandledSignal[] {
+    const granted = this.#taking(CHANNEL_GRANTED, channelGranted, (grant) => this.#granted(grant));
     return [
       {
         name: CHANNEL_GRANTED,
         description: 'Sent by the mutex: the exclusive channel is this session’s.',
-        handle: this.#taking(CHANNEL_GRANTED, channelGranted, (grant) => this.#granted(grant)),
+        handle: granted,
+        // Workers of before said it by update: what is in a history has to be taken when that is replayed.
+        answer: granted,
       },
       {
         name: CHANNEL_QUEUED,

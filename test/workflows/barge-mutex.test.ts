@@ -99,6 +99,17 @@ describe('the traps of a lock in a workflow', () => {
     await stopped(anna, cora);
   });
 
+  test('releases and grants of workers of before, which were updates, are heard, so that their histories can be replayed', async () => {
+    const interactionId = world.interaction();
+    const anna = await holder(interactionId, 'anna');
+    const release = { requestId: 'never-heard-of', runId: (await memoOf(anna)).runId };
+    await mutexOf(interactionId).executeUpdate('releaseChannel', { args: [release] });
+    const grant = { requestId: 'never-heard-of', fence: 1, expiresAtMs: Date.now() };
+    await anna.executeUpdate('channelGranted', { args: [grant] });
+    expect((await memoOf(anna)).state).toBe('BARGE');
+    await stopped(anna);
+  });
+
   test('no lease ends under a live holder: it outlasts every wait', async () => {
     const interactionId = world.interaction();
     const anna = await holder(interactionId, 'anna');
