@@ -1,5 +1,5 @@
 import type { JSX, RefObject } from 'preact';
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { CommandAction } from '../../domain/commands.js';
 import type { SessionResource } from '../../domain/session.js';
 import { controlsOf } from '../model/controls.js';
@@ -46,9 +46,12 @@ export function Controls({ session, sessions, command, model }: ControlsProps): 
       store.command(session, action);
     }
   };
+  // A question that cannot be answered is over: back by itself, it would take the focus of whoever types elsewhere.
+  useLayoutEffect(() => {
+    if (!isBargePossible) ask(false);
+  }, [isBargePossible]);
   const answer = (isYes: boolean): void => {
     ask(false);
-    bargeButton.current?.focus();
     if (isYes) store.command(session, 'barge');
   };
   return (
@@ -62,7 +65,7 @@ export function Controls({ session, sessions, command, model }: ControlsProps): 
           onPress={() => press(control)}
         />
       ))}
-      {isAsking && isBargePossible && <BargeQuestion onAnswer={answer} />}
+      {isAsking && isBargePossible && <BargeQuestion asker={bargeButton} onAnswer={answer} />}
     </div>
   );
 }
@@ -98,7 +101,14 @@ function ControlButton({ control, hintId, buttonRef, onPress }: ControlButtonPro
   );
 }
 
-function BargeQuestion({ onAnswer }: { readonly onAnswer: (isYes: boolean) => void }): JSX.Element {
+interface BargeQuestionProps {
+  /** Where focus goes back to. */
+  readonly asker: RefObject<HTMLButtonElement | null>;
+  readonly onAnswer: (isYes: boolean) => void;
+}
+
+function BargeQuestion({ asker, onAnswer }: BargeQuestionProps): JSX.Element {
+  const question = useRef<HTMLDivElement>(null);
   const yes = useRef<HTMLButtonElement>(null);
   const [askedAtMs] = useState(() => Date.now());
   useEffect(() => {
@@ -107,6 +117,13 @@ function BargeQuestion({ onAnswer }: { readonly onAnswer: (isYes: boolean) => vo
     return () => clearTimeout(timer);
     // Once for each question: what is drawn meanwhile does not give it more time.
   }, []);
+  // Whoever has gone elsewhere stays there: what they type next must not press the button.
+  useLayoutEffect(
+    () => () => {
+      if (question.current?.contains(document.activeElement) === true) asker.current?.focus();
+    },
+    [],
+  );
   const onKeyDown = (event: KeyboardEvent): void => {
     // A key that is held answers nothing, however long: it was pressed before there was a question.
     if (event.repeat) event.preventDefault();
@@ -114,6 +131,7 @@ function BargeQuestion({ onAnswer }: { readonly onAnswer: (isYes: boolean) => vo
   };
   return (
     <div
+      ref={question}
       class="question"
       role="alertdialog"
       aria-label="Barge in?"

@@ -1,0 +1,76 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { HAS_CHROMIUM, startChromium } from './chromium.js';
+import { json, ScriptedApi } from './scripted-api.js';
+
+/** What the supervisors' page does when something goes wrong between it and the API, or under somebody's hands. */
+
+let browser: Browser | undefined;
+let context: BrowserContext;
+let page: Page;
+let api: ScriptedApi;
+
+beforeAll(async () => {
+  if (HAS_CHROMIUM) browser = await startChromium();
+});
+
+afterAll(async () => {
+  await browser?.close();
+});
+
+beforeEach(async () => {
+  if (browser === undefined) return;
+  api = await ScriptedApi.start();
+  context = await browser.newContext();
+  page = await context.newPage();
+});
+
+afterEach(async () => {
+  if (browser === undefined) return;
+  await context.close();
+  await api[Symbol.asyncDispose]();
+});
+
+const withChromium = HAS_CHROMIUM ? test : test.skip;
+const NEEDED = '(needs chromium: apt-get install chromium, or its path in CHROMIUM_PATH)';
+
+/** Opens the page, and waits until it is told of everything. */
+async function opened(): Promise<void> {
+  await page.goto(api.url);
+  await page.waitForSelector('[data-link=live]');
+  await page.waitForSelector('[data-call=c2]');
+}
+
+function focused(): Promise<string> {
+  return page.evaluate(() => document.activeElement?.getAttribute('name') ?? document.activeElement?.tagName ?? '');
+}
+
+withChromium(`a question that nobody answers leaves whoever types elsewhere alone ${NEEDED}`, async () => {
+  await page.clock.install();
+  await opened();
+  await page.click('[data-action=barge]');
+  await page.waitForSelector('.question');
+  await page.focus('[name=search]');
+  await page.clock.runFor(11_000);
+  await page.waitForSelector('.question', { state: 'detached' });
+  expect(await focused()).toBe('search');
+});
+
+withChromium(`a question that cannot be answered any more does not come back ${NEEDED}`, async () => {
+  await opened();
+  await page.click('[data-action=barge]');
+  await page.waitForSelector('.question');
+  api.answering = ({ what }, response) => {
+    if (what !== 'POST /v1/events/tickets') return false;
+    json(response, 503, { code: 'temporal.unreachable', detail: 'Later.' });
+    return true;
+  };
+  api.cut();
+  await page.waitForSelector('.question', { state: 'detached' });
+  await page.focus('[name=search]');
+  api.answering = () => false;
+  await page.waitForSelector('[data-link=live]');
+  await page.waitForSelector('[data-action=barge][aria-disabled=false]');
+  expect(await page.$('.question')).toBeNull();
+  expect(await focused()).toBe('search');
+});
