@@ -14,6 +14,7 @@ export type StreamMessage = z.infer<typeof message>;
 
 export interface EventStreamListener {
   readonly told: (message: StreamMessage) => void;
+  /** What was told is up to date, and what follows is told as it happens. */
   readonly live: () => void;
   /** @param retryAtMs when it is tried again, ms since the epoch */
   readonly lost: (retryAtMs: number) => void;
@@ -33,7 +34,9 @@ export class EventStream {
   #pauseMs = FIRST_PAUSE_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #silence: ReturnType<typeof setTimeout> | undefined;
-  /** Something was told by this socket: what is shown is as it is now. */
+  /** When the socket last said anything, or was made, ms since the epoch. */
+  #heardAtMs = 0;
+  /** This socket has told all that there is: what is shown is as it is now. */
   #isLive = false;
   #isOpening = false;
   #isClosed = false;
@@ -58,7 +61,10 @@ export class EventStream {
 
   /** Whoever looks at the page again, or is on the network again, does not wait for the next attempt. */
   readonly #tryNow = (): void => {
-    if (document.hidden || this.#timer === undefined) return;
+    if (document.hidden) return;
+    // While a computer sleeps no timer runs: what has been silent for so long by the clock is dead.
+    if (this.#socket !== undefined && Date.now() - this.#heardAtMs > SILENCE_LIMIT_MS) this.#lose(this.#socket);
+    if (this.#timer === undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     void this.#open();
@@ -90,9 +96,9 @@ export class EventStream {
       samples: 'true',
       ...(this.#place === undefined ? {} : { after: this.#place }),
     });
-    this.#isLive = false;
     const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/events?${query.toString()}`);
     this.#socket = socket;
+    this.#isLive = false;
     this.#listenOn(socket);
     socket.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
       if (this.#socket !== socket) return;
@@ -108,6 +114,7 @@ export class EventStream {
   }
 
   #listenOn(socket: WebSocket): void {
+    this.#heardAtMs = Date.now();
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#lose(socket), SILENCE_LIMIT_MS);
   }
@@ -123,7 +130,8 @@ export class EventStream {
     if (told.data.type !== 'samples') this.#place = `${told.data.epoch}:${told.data.seq}`;
     this.#pauseMs = FIRST_PAUSE_MS;
     this.#listener.told(told.data);
-    if (this.#isLive) return;
+    // An open socket has told nothing yet; changes that were missed come first, and the samples so far after them.
+    if (this.#isLive || !['snapshot', 'samples', 'heartbeat'].includes(told.data.type)) return;
     this.#isLive = true;
     this.#listener.live();
   }

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { until } from '../support/until.js';
 import { HAS_CHROMIUM, startChromium } from './chromium.js';
 import { json, ScriptedApi } from './scripted-api.js';
 
@@ -73,4 +74,28 @@ withChromium(`a question that cannot be answered any more does not come back ${N
   await page.waitForSelector('[data-action=barge][aria-disabled=false]');
   expect(await page.$('.question')).toBeNull();
   expect(await focused()).toBe('search');
+});
+
+withChromium(`a socket that has told nothing yet is no connection ${NEEDED}`, async () => {
+  await opened();
+  api.tells = false;
+  api.cut();
+  await page.waitForSelector('[data-link=lost]');
+  await until('another socket', () => api.listening === 1);
+  await page.waitForSelector('[data-link=lost]');
+  expect(await page.getAttribute('[data-action=barge]', 'aria-disabled')).toBe('true');
+  api.tells = true;
+  api.cut();
+  await page.waitForSelector('[data-link=live]');
+});
+
+withChromium(`a computer that wakes up trusts no socket of before ${NEEDED}`, async () => {
+  await page.clock.install();
+  await opened();
+  const before = api.times('POST /v1/events/tickets');
+  // As in sleep: the clock goes on, timers do not.
+  await page.clock.setSystemTime(Date.now() + 3_600_000);
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await page.clock.runFor(1_000);
+  await until('another ticket', () => api.times('POST /v1/events/tickets') > before);
 });
