@@ -73,7 +73,10 @@ async function request<Answer>(
     },
   });
   tellTime(response.headers.get('Date') ?? '');
-  const text = await response.text().catch(() => '');
+  // Half an answer is none: what was asked for may have been taken.
+  const text = await response.text().catch(() => {
+    throw unanswered();
+  });
   const content = parsedJson(text);
   if (!response.ok) {
     const told = problem.safeParse(content);
@@ -94,8 +97,12 @@ async function send(method: string, path: string, init: RequestInit): Promise<Re
   try {
     return await fetch(path, { ...init, method, cache: 'no-store', signal: AbortSignal.timeout(REQUEST_LIMIT_MS) });
   } catch {
-    throw new RestError('network', 'Earshot does not answer.', 0);
+    throw unanswered();
   }
+}
+
+function unanswered(): RestError {
+  return new RestError('network', 'Earshot does not answer.', 0);
 }
 
 function parsedJson(text: string): unknown {

@@ -126,7 +126,10 @@ function Outcome({ command }: { readonly command: Command | undefined }): JSX.El
   if (status === 'applied' || status === 'queued' || status === 'superseded') return null;
   if (status === 'cancelled' && (reason === 'silent' || reason === null)) return null;
   const text = {
-    unsent: `was not accepted: ${trouble?.text ?? ''}`,
+    unsent:
+      trouble?.code === 'network'
+        ? `may have been taken or not: ${trouble.text}`
+        : `was not accepted: ${trouble?.text ?? ''}`,
     rejected: `was refused: ${reasonWords(reason)}.`,
     failed: `did not work: ${reasonWords(reason)}.`,
     cancelled: `was given up: ${reasonWords(reason)}.`,

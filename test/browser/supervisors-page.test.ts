@@ -99,3 +99,22 @@ withChromium(`a computer that wakes up trusts no socket of before ${NEEDED}`, as
   await page.clock.runFor(1_000);
   await until('another ticket', () => api.times('POST /v1/events/tickets') > before);
 });
+
+withChromium(`half an answer is none: leaving is asked for again, under the same key ${NEEDED}`, async () => {
+  await opened();
+  const keys = new Set<string>();
+  api.answering = ({ what }, response) => {
+    if (!what.endsWith('/commands')) return false;
+    keys.add(String(response.req.headers['idempotency-key']));
+    if (api.times(what) > 1) json(response, 202, { commandId: [...keys][0], action: 'stop', status: 'applied' });
+    else {
+      response.writeHead(202, { 'Content-Length': 100 }).write('{"commandId":');
+      setTimeout(() => response.destroy(), 20);
+    }
+    return true;
+  };
+  await page.click('[data-action=stop]');
+  await until('a second try', () => api.asked.filter(({ what }) => what.endsWith('/commands')).length === 2);
+  expect(keys.size).toBe(1);
+  await page.waitForSelector('[data-command]', { state: 'detached' });
+});
