@@ -35,7 +35,7 @@ export class Store {
   #commands: CommandLine | undefined;
   #own: OwnSessions | undefined;
   #settling: ReturnType<typeof setInterval> | undefined;
-  #isHeld = false;
+  readonly #held = new Set<'pointer' | 'focus'>();
   readonly #openTrails = new Map<string, ReturnType<typeof setTimeout> | undefined>();
 
   get model(): Model {
@@ -92,8 +92,9 @@ export class Store {
   }
 
   /** Whether somebody points at the rows, or is among them with the keyboard. */
-  hold(isHeld: boolean): void {
-    this.#isHeld = isHeld;
+  hold(by: 'pointer' | 'focus', isHeld: boolean): void {
+    if (isHeld) this.#held.add(by);
+    else this.#held.delete(by);
   }
 
   listenTo(interactionId: string): void {
@@ -136,7 +137,7 @@ export class Store {
       refused: onRefused,
     });
     this.#settling = setInterval(() => {
-      this.#dispatch({ type: 'settle', nowMs: Date.now(), isHeld: this.#isHeld });
+      this.#dispatch({ type: 'settle', nowMs: Date.now(), isHeld: this.#held.size > 0 });
       this.#checkExpiry(me.expiresAt);
     }, SETTLE_EVERY_MS);
   }

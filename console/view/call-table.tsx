@@ -1,4 +1,4 @@
-import { Component } from 'preact';
+import { Component, createRef } from 'preact';
 import type { JSX } from 'preact';
 import type { SessionResource } from '../../domain/session.js';
 import { isUnderWay } from '../model/controls.js';
@@ -34,10 +34,10 @@ export function CallTable({ model }: { readonly model: Model }): JSX.Element {
       ) : (
         <table
           role="table"
-          onPointerEnter={() => store.hold(true)}
-          onPointerLeave={() => store.hold(false)}
-          onFocusIn={() => store.hold(true)}
-          onFocusOut={() => store.hold(false)}
+          onPointerEnter={() => store.hold('pointer', true)}
+          onPointerLeave={() => store.hold('pointer', false)}
+          onFocusIn={() => store.hold('focus', true)}
+          onFocusOut={() => store.hold('focus', false)}
         >
           <thead role="rowgroup">
             <tr role="row">
@@ -100,6 +100,8 @@ interface CallRowProps {
 
 /** Drawn again only when something of it has changed: there may be hundreds. */
 class CallRow extends Component<CallRowProps> {
+  readonly #row = createRef<HTMLTableRowElement>();
+
   override shouldComponentUpdate(next: CallRowProps): boolean {
     const { call, sessions, own, command, isLive } = this.props;
     return (
@@ -111,12 +113,18 @@ class CallRow extends Component<CallRowProps> {
     );
   }
 
+  /** Whoever is still in it with the keyboard then finds themselves at the list, and not nowhere. */
+  override componentWillUnmount(): void {
+    if (this.#row.current?.contains(document.activeElement) === true) document.getElementById('calls')?.focus();
+  }
+
   override render(): JSX.Element {
     const { call, sessions, own } = this.props;
     const mine = sessions.find(({ supervisorId }) => supervisorId === own);
     const isGone = call.goneAtMs !== null;
     return (
       <tr
+        ref={this.#row}
         role="row"
         data-call={call.id}
         class={[mine === undefined ? '' : 'mine', isGone ? 'gone' : ''].join(' ').trim()}
@@ -148,12 +156,11 @@ class CallRow extends Component<CallRowProps> {
   }
 
   /** One button whatever it is for: whoever is on it with the keyboard stays there. */
-  #button(mine: SessionResource | undefined, isGone: boolean): JSX.Element | null {
+  #button(mine: SessionResource | undefined, isGone: boolean): JSX.Element {
     const { call, command, isLive, store } = this.props;
     const agent = agentName(call.agentId);
-    if (mine === undefined && isGone) return null;
     const isAsked = mine === undefined && command?.action === 'start' && isUnderWay(command);
-    const isPossible = mine !== undefined || (!isAsked && isLive);
+    const isPossible = mine !== undefined || (!isAsked && isLive && !isGone);
     const press = (): void => {
       if (mine !== undefined) focusOn(mine);
       else if (isPossible) store.listenTo(call.id);

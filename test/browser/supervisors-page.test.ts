@@ -118,3 +118,19 @@ withChromium(`half an answer is none: leaving is asked for again, under the same
   expect(keys.size).toBe(1);
   await page.waitForSelector('[data-command]', { state: 'detached' });
 });
+
+withChromium(`whoever is at a row with the keyboard stays there when its call is over ${NEEDED}`, async () => {
+  await page.clock.install();
+  await opened();
+  await page.hover('[data-call=c2]');
+  await page.focus('[data-call=c2] button');
+  await page.mouse.move(1, 1);
+  api.calls = api.calls.slice(0, 1);
+  await page.clock.runFor(3_000);
+  await page.waitForSelector('[data-call=c2].gone');
+  await page.clock.runFor(12_000);
+  expect(await page.evaluate(() => document.activeElement?.closest('tr')?.dataset['call'])).toBe('c2');
+  await page.clock.runFor(60_000);
+  await page.waitForSelector('[data-call=c2]', { state: 'detached' });
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe('calls');
+});
