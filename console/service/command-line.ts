@@ -47,11 +47,13 @@ export class CommandLine {
     this.#underWay.clear();
   }
 
-  /** Asks for a session on a call. */
-  start(interactionId: string): void {
+  /** Asks for a session on a call. @param supervisorId whose */
+  start(interactionId: string, supervisorId: string | null): void {
     const commandId = this.#asked(interactionId, 'start');
     this.#inTurn(interactionId, async () => {
-      const session = await this.#send(interactionId, commandId, () => startSession(interactionId, commandId));
+      const session = await this.#send(interactionId, commandId, () =>
+        startSession(interactionId, supervisorId, commandId),
+      );
       if (session === undefined) return;
       this.#dispatch({ type: 'session-read', session, nowMs: Date.now() });
       // From here on the session itself tells.

@@ -21,6 +21,7 @@ export class OwnSessions {
   readonly #timer: ReturnType<typeof setInterval>;
   /** Runs that are being read. */
   readonly #reading = new Set<string>();
+  #isClosed = false;
 
   constructor(options: OwnSessionsOptions) {
     this.#options = options;
@@ -31,6 +32,7 @@ export class OwnSessions {
   }
 
   close(): void {
+    this.#isClosed = true;
     clearInterval(this.#timer);
   }
 
@@ -45,10 +47,12 @@ export class OwnSessions {
     this.#reading.add(runId);
     const { dispatch, onRefused } = this.#options;
     try {
-      dispatch({ type: 'session-read', session: await readSession(sessionId, runId), nowMs: Date.now() });
+      const session = await readSession(sessionId, runId);
+      if (!this.#isClosed) dispatch({ type: 'session-read', session, nowMs: Date.now() });
     } catch (error) {
       onRefused(error);
-      if (error instanceof RestError && error.status === 404) dispatch({ type: 'session-missing', sessionId });
+      if (!this.#isClosed && error instanceof RestError && error.status === 404)
+        dispatch({ type: 'session-missing', sessionId });
     } finally {
       this.#reading.delete(runId);
     }

@@ -154,9 +154,19 @@ export async function readCalls(): Promise<InteractionResource[]> {
   return items;
 }
 
-/** Asks for a session of whoever is signed in. @param key repeats with it make no second one @throws {RestError} */
-export function startSession(interactionId: string, key: string): Promise<SessionResource> {
-  return request('POST', '/v1/sessions', sessionResource, { body: { interactionId }, key });
+/**
+ * Asks for a session.
+ * @param supervisorId whom the page shows as signed in: in another tab it may be somebody else by now, who is not meant
+ * @param key repeats with it make no second one
+ * @throws {RestError}
+ */
+export function startSession(
+  interactionId: string,
+  supervisorId: string | null,
+  key: string,
+): Promise<SessionResource> {
+  const body = { interactionId, ...(supervisorId === null ? {} : { supervisorId }) };
+  return request('POST', '/v1/sessions', sessionResource, { body, key });
 }
 
 /** @throws {RestError} */

@@ -5,6 +5,7 @@ import { aheadMs } from '../model/clock.js';
 import { isUnderWay } from '../model/controls.js';
 import { EMPTY_MODEL, ownId } from '../model/model.js';
 import type { Filter, Model, PageEvent } from '../model/model.js';
+import { ownSessions } from '../model/rows.js';
 import { reduce } from '../model/reduce.js';
 import { CallList } from './call-list.js';
 import { CommandLine } from './command-line.js';
@@ -15,6 +16,9 @@ import { onServerTime, readSignIn, readTrail, RestError, signIn, signOut, troubl
 
 /** How often a page that cannot reach the API tries again, ms. */
 const AGAIN_MS = 2_000;
+
+/** How soon after it should have expired a sign-in that has not is looked at again, ms. */
+const EXPIRY_AGAIN_MS = 60_000;
 
 /** How often the rows of calls that are over may go, ms. */
 const SETTLE_EVERY_MS = 1_000;
@@ -35,6 +39,11 @@ export class Store {
   #commands: CommandLine | undefined;
   #own: OwnSessions | undefined;
   #settling: ReturnType<typeof setInterval> | undefined;
+  /** One for each sign-in and sign-out: what was asked for in one is no news in the next. */
+  #era = 0;
+  readonly #tabs = new BroadcastChannel('earshot-sign-in');
+  /** Until when it is known that somebody is signed in still, ms since the epoch by the server's clock. */
+  #signedInUntilMs = Infinity;
   readonly #held = new Set<'pointer' | 'focus'>();
   readonly #openTrails = new Map<string, ReturnType<typeof setTimeout> | undefined>();
 
@@ -59,6 +68,8 @@ export class Store {
       // What the connection tells is more exact.
       if (this.#model.clock.observed.length === 0) this.#dispatch({ type: 'heard', at, nowMs: Date.now() });
     });
+    // All tabs share one cookie.
+    this.#tabs.onmessage = () => void this.#askWhoItIs();
     try {
       const { ways, me } = await readSignIn();
       if (me === null) this.#dispatch({ type: 'signed-out', ways, trouble: null });
@@ -73,6 +84,7 @@ export class Store {
     this.#dispatch({ type: 'signing-in' });
     try {
       this.#begin(await signIn(credentials));
+      this.#tabs.postMessage(null);
     } catch (error) {
       await this.#askToSignIn(troubleOf(error));
     }
@@ -82,8 +94,12 @@ export class Store {
     // Whoever cannot be reached cannot be told; what is shown goes either way.
     const trouble = await signOut().then(
       () => null,
-      (error: unknown) => troubleOf(error),
+      (error: unknown) => {
+        const { code, text } = troubleOf(error);
+        return { code, text: `You could not be signed out, and this browser may let you in without a key. ${text}` };
+      },
     );
+    this.#tabs.postMessage(null);
     await this.#askToSignIn(trouble);
   }
 
@@ -98,7 +114,7 @@ export class Store {
   }
 
   listenTo(interactionId: string): void {
-    this.#commands?.start(interactionId);
+    this.#commands?.start(interactionId, ownId(this.#model));
   }
 
   command(session: SessionResource, action: CommandAction): void {
@@ -125,8 +141,10 @@ export class Store {
   #begin(me: Me): void {
     this.#end();
     this.#dispatch({ type: 'signed-in', me });
+    this.#signedInUntilMs = me.expiresAt === null ? Infinity : Date.parse(me.expiresAt);
+    const era = this.#era;
     const dispatch = (event: PageEvent): void => this.#dispatch(event);
-    const onRefused = (error: unknown): void => this.#heedRefusal(error);
+    const onRefused = (error: unknown): void => this.#heedRefusal(error, era);
     this.#commands = new CommandLine({ dispatch, onRefused });
     this.#calls = new CallList({ dispatch, onRefused });
     this.#own = new OwnSessions({ dispatch, onRefused, model: () => this.#model });
@@ -138,17 +156,35 @@ export class Store {
     });
     this.#settling = setInterval(() => {
       this.#dispatch({ type: 'settle', nowMs: Date.now(), isHeld: this.#held.size > 0 });
-      this.#checkExpiry(me.expiresAt);
+      this.#checkExpiry();
     }, SETTLE_EVERY_MS);
   }
 
-  /** By the server's clock; what it says to requests is another way to find out. */
-  #checkExpiry(expiresAt: string | null): void {
-    if (expiresAt === null || this.serverNowMs < Date.parse(expiresAt)) return;
-    void this.#askToSignIn({ code: 'expired', text: 'Your sign-in has expired.' });
+  /** By the server's clock; whether it is over, only the server knows. */
+  #checkExpiry(): void {
+    if (this.serverNowMs < this.#signedInUntilMs) return;
+    this.#signedInUntilMs = this.serverNowMs + EXPIRY_AGAIN_MS;
+    void this.#askWhoItIs();
+  }
+
+  /**
+   * Somebody may have signed in or out in another tab, or a sign-in has expired: that only the server knows, for this
+   * computer's clock may be wrong.
+   */
+  async #askWhoItIs(): Promise<void> {
+    const era = this.#era;
+    const state = await readSignIn().catch(() => undefined);
+    const { access } = this.#model;
+    if (era !== this.#era || state === undefined || access.kind === 'unknown') return;
+    const known = access.kind === 'signed-in' ? access.me.id : null;
+    if (state.me !== null && state.me.id !== known) return this.#begin(state.me);
+    if (state.me !== null || known === null) return;
+    const text = 'Your sign-in is over: it has expired, or you signed out elsewhere.';
+    await this.#askToSignIn({ code: 'expired', text });
   }
 
   #end(): void {
+    this.#era += 1;
     this.#stream?.close();
     this.#calls?.close();
     this.#commands?.close();
@@ -159,9 +195,13 @@ export class Store {
     this.#stream = this.#calls = this.#commands = this.#own = undefined;
   }
 
-  async #askToSignIn(trouble: ReturnType<typeof troubleOf> | null): Promise<void> {
+  async #askToSignIn(why: ReturnType<typeof troubleOf> | null): Promise<void> {
     this.#end();
+    const era = this.#era;
+    const trouble = withCalls(why, ownSessions(this.#model).length);
     const state = await readSignIn().catch(() => undefined);
+    // Somebody has signed in meanwhile.
+    if (era !== this.#era) return;
     if (state !== undefined) return this.#dispatch({ type: 'signed-out', ways: state.ways, trouble });
     this.#dispatch({
       type: 'signed-out',
@@ -171,8 +211,8 @@ export class Store {
   }
 
   /** Signed out elsewhere, expired, or the key was changed. */
-  #heedRefusal(error: unknown): void {
-    if (!(error instanceof RestError) || error.status !== 401 || this.#model.access.kind !== 'signed-in') return;
+  #heedRefusal(error: unknown, era: number): void {
+    if (era !== this.#era || !(error instanceof RestError) || error.status !== 401) return;
     void this.#askToSignIn({ code: error.code, text: 'You were signed out: please sign in again.' });
   }
 
@@ -210,12 +250,13 @@ export class Store {
     const { sessionId, runId, version } = session;
     const before = this.#model.trails.get(sessionId);
     const known = before?.runId === runId ? before.entries : [];
+    const era = this.#era;
     try {
       const entries = await readTrail(session);
       if (this.#openTrails.has(sessionId))
         this.#dispatch({ type: 'trail-read', sessionId, trail: { runId, version, entries, trouble: null } });
     } catch (error) {
-      this.#heedRefusal(error);
+      this.#heedRefusal(error, era);
       const trouble = troubleOf(error);
       if (this.#openTrails.has(sessionId))
         this.#dispatch({ type: 'trail-read', sessionId, trail: { runId, version, entries: known, trouble } });
@@ -233,4 +274,11 @@ export class Store {
       for (const listener of this.#listeners) listener();
     });
   }
+}
+
+/** Signing out ends no session: whoever was on a call has to know that they still are. */
+function withCalls(trouble: ReturnType<typeof troubleOf> | null, calls: number): ReturnType<typeof troubleOf> | null {
+  if (calls === 0) return trouble;
+  const still = `You are still on ${calls === 1 ? 'a call' : `${calls} calls`}: sign in again to leave.`;
+  return { code: trouble?.code ?? 'on-call', text: trouble === null ? still : `${trouble.text} ${still}` };
 }

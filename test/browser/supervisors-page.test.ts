@@ -134,3 +134,62 @@ withChromium(`whoever is at a row with the keyboard stays there when its call is
   await page.waitForSelector('[data-call=c2]', { state: 'detached' });
   expect(await page.evaluate(() => document.activeElement?.id)).toBe('calls');
 });
+
+withChromium(`a clock that is ahead ends no sign-in ${NEEDED}`, async () => {
+  await page.clock.install({ time: Date.now() + 24 * 3_600_000 });
+  await opened();
+  await page.clock.runFor(5_000);
+  await until('it is asked whether it is over', () => api.times('GET /v1/sign-in') > 1);
+  expect(await page.$('.sign-in')).toBeNull();
+  await page.waitForSelector('[data-link=live]');
+});
+
+withChromium(`who signs in, in whichever tab, is who all tabs show and act for ${NEEDED}`, async () => {
+  await opened();
+  const other = await context.newPage();
+  await other.goto(api.url);
+  await other.waitForSelector('.top-bar');
+  api.answering = ({ what }, response) => {
+    if (what !== 'POST /v1/sign-out') return false;
+    api.me = null;
+    response.writeHead(204).end();
+    return true;
+  };
+  await other.click('.top-bar button');
+  await page.waitForSelector('.sign-in');
+  expect(await page.textContent('[role=alert]')).toContain('still on a call');
+  await other.waitForSelector('.sign-in');
+  api.me = { id: 'ben', kind: 'person', roles: ['supervisor'], expiresAt: null, temporalUi: null };
+  await other.fill('[name=supervisor]', 'ben');
+  await other.fill('[name=secret]', 'key');
+  await other.keyboard.press('Enter');
+  await page.waitForSelector('.who:has-text("ben")');
+  await page.click('[data-call=c2] [data-action=listen]');
+  await until('a start', () => api.times('POST /v1/sessions', '"supervisorId":"ben"') > 0);
+});
+
+withChromium(`what is refused late, of a sign-in before, does not end the next one ${NEEDED}`, async () => {
+  await opened();
+  const { me } = api;
+  let refuse: (() => void) | undefined;
+  api.answering = ({ what }, response) => {
+    if (!what.endsWith('/history')) return false;
+    refuse = () => json(response, 401, { code: 'authentication.required', detail: 'Sign in.' });
+    return true;
+  };
+  await page.click('summary');
+  await until('a question', () => refuse !== undefined);
+  api.me = null;
+  await page.waitForSelector('.sign-in');
+  api.me = me;
+  await page.fill('[name=supervisor]', 'ana');
+  await page.fill('[name=secret]', 'key');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('[data-link=live]');
+  const answered = page.waitForResponse((response) => response.url().includes('/history'));
+  refuse?.();
+  await answered;
+  const listed = api.times('GET /v1/interactions');
+  await until('the page goes on', () => api.times('GET /v1/interactions') > listed);
+  expect(await page.$('.sign-in')).toBeNull();
+});
