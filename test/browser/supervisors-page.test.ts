@@ -193,3 +193,20 @@ withChromium(`what is refused late, of a sign-in before, does not end the next o
   await until('the page goes on', () => api.times('GET /v1/interactions') > listed);
   expect(await page.$('.sign-in')).toBeNull();
 });
+
+withChromium(`how a session ended while nobody listened is asked for until it is known ${NEEDED}`, async () => {
+  await opened();
+  const [session] = api.sessions;
+  let asked = 0;
+  api.answering = ({ what }, response) => {
+    if (!what.startsWith('GET /v1/sessions/')) return false;
+    asked += 1;
+    if (asked === 1) json(response, 503, { code: 'temporal.unreachable', detail: 'Later.' });
+    else json(response, 200, { ...session, state: 'TERMINATED', endReason: 'leg-lost' });
+    return true;
+  };
+  api.sessions = [];
+  api.cut();
+  await page.waitForSelector('.ended:has-text("cut your connection")');
+  expect(asked).toBe(2);
+});
