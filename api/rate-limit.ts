@@ -2,6 +2,7 @@ import type { RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { actorOf, callerOf } from './caller.js';
 import { Problem } from './problem.js';
+import type { Handler } from './routes.js';
 
 /** Requests a second, by the kind of caller, on average over {@link WINDOW_MS}. */
 export interface RateLimits {
@@ -44,10 +45,10 @@ const TRIES_WINDOW_MS = 60_000;
 
 /**
  * Against guessed keys: counts sign-ins that are refused by the address that they come from. Behind a proxy that is one for
- * all, so there are some.
+ * all, so there are some. It begins where the request has been read: whoever sends half of one has not tried anything.
  */
-export function limitTries(): RequestHandler {
-  return rateLimit({
+export function limitTries(handler: Handler): Handler {
+  const limit = rateLimit({
     windowMs: TRIES_WINDOW_MS,
     limit: TRIES,
     keyGenerator: ({ socket }) => ipKeyGenerator(socket.remoteAddress ?? ''),
@@ -65,4 +66,13 @@ export function limitTries(): RequestHandler {
       );
     },
   });
+  return async (request, response) => {
+    await new Promise<void>((resolve, reject) => {
+      void limit(request, response, (error?: unknown) => {
+        if (error === undefined) resolve();
+        else reject(error instanceof Error ? error : new Error(String(error)));
+      });
+    });
+    await handler(request, response);
+  };
 }

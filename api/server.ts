@@ -148,13 +148,12 @@ export function createApi({
     listInteractions: listInteractions(temporal),
     createTicket: createTicket(tickets),
     getSignIn: getSignIn(signIns, temporalUi),
-    signIn: signIn(signIns, temporalUi),
+    signIn: limitTries(signIn(signIns, temporalUi)),
     signOut: signOut(),
     getMe: getMe(temporalUi),
     getLiveness,
     getReadiness: getReadiness(probe, draining),
   };
-  app.post('/v1/sign-in', limitTries());
   addOperations(app, 'anybody', handlers);
 
   app.use('/v1', requireCaller(authenticate, signIns));

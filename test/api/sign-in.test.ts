@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -347,6 +348,24 @@ test('keys cannot be tried for ever, and whoever has signed in has the limit of 
   const refused = await tryIn(API_KEY);
   expect(refused).toMatchObject({ status: 429, body: { code: 'rate.limited' }, cookie: undefined });
   expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+});
+
+test('whoever sends half a sign-in has tried nothing, and keeps nobody out', async () => {
+  await using other = await startApi(connection.client);
+  const halves = Array.from({ length: 31 }, () => {
+    const half = httpRequest(`${other.url}/v1/sign-in`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'Content-Length': 50 },
+    });
+    half.once('error', () => undefined).write('{');
+    return half;
+  });
+  await Promise.all(halves.map((half) => once(half, 'socket').then(() => undefined)));
+  // Taken by then, for it came on a connection of its own after them.
+  await ask('GET', '/v1/sign-in', {}, undefined, other.url);
+  expect((await ask('POST', '/v1/sign-in', {}, BY_KEY, other.url)).status).toBe(200);
+  for (const half of halves) half.destroy();
+  expect((await ask('POST', '/v1/sign-in', {}, BY_KEY, other.url)).status).toBe(200);
 });
 
 test('the log says who has signed in, and neither key nor cookie nor token', async () => {
