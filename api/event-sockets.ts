@@ -184,7 +184,11 @@ export class EventSockets {
     if (missed === undefined) {
       const sessions = feed.sessions().filter(concerns).map(toResource);
       send(JSON.stringify({ type: 'snapshot', ...feed.place, sessions } satisfies Notification));
-    } else for (const text of missed) send(text);
+    } else {
+      for (const text of missed) send(text);
+      // What was missed tells the time of when it was told: whoever counts down by that would count from there.
+      send(heartbeatText(feed.place));
+    }
     if (samples === 'true') send(feed.samplesSoFar(concerns));
     unsentAtFirst = socket.bufferedAmount;
     const sendSamples = (told: ToldSamples): void => {
@@ -225,11 +229,7 @@ export class EventSockets {
 
   #beat(): void {
     const { feed } = this.#options;
-    const text = JSON.stringify({
-      type: 'heartbeat',
-      ...feed.place,
-      at: new Date().toISOString(),
-    } satisfies Notification);
+    const text = heartbeatText(feed.place);
     for (const listening of this.#open) {
       const { socket, isAlive } = listening;
       if (!isAlive) {
@@ -248,6 +248,11 @@ export class EventSockets {
     socket.close(code, reason);
     setTimeout(() => socket.terminate(), CLOSE_LIMIT_MS).unref();
   }
+}
+
+/** That all up to a place has been told, and what time it is. */
+function heartbeatText(place: SessionFeed['place']): string {
+  return JSON.stringify({ type: 'heartbeat', ...place, at: new Date().toISOString() } satisfies Notification);
 }
 
 function targetOf({ url = '' }: IncomingMessage): URL {

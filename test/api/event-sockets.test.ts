@@ -172,6 +172,19 @@ test('heartbeats tell up to where all has been told, and who does not answer is 
   expect(alive.closed).toBeUndefined();
 });
 
+test('who comes back is told what they missed, and after it what time it is', async () => {
+  await using world = await sockets(60_000);
+  await using first = new EventClient(world.url);
+  const { epoch, seq } = await first.snapshot();
+  world.tell();
+  const sinceMs = Date.now();
+  await using back = new EventClient(world.url, { after: `${epoch}:${seq}` });
+  const beat = await until('the time', () => back.messages.find(({ type }) => type === 'heartbeat'));
+  expect(back.messages.map((told) => told.type)).toEqual([back.changes()[0]?.type, 'heartbeat']);
+  expect(beat.seq).toBe(seq + 1);
+  expect(Date.parse('at' in beat ? beat.at : '')).toBeGreaterThanOrEqual(sinceMs);
+});
+
 test('who asks for samples is told them, what is remembered first, and nobody else is', async () => {
   await using world = await sockets(60_000);
   await using asks = new EventClient(world.url, { samples: 'true' });
