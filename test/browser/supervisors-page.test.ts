@@ -211,3 +211,13 @@ withChromium(`how a session ended while nobody listened is asked for until it is
   await page.waitForSelector('.ended:has-text("cut your connection")');
   expect(asked).toBe(2);
 });
+
+withChromium(`at 320 pixels, as at 400 %, nothing has to be scrolled sideways (WCAG 1.4.10) ${NEEDED}`, async () => {
+  await page.setViewportSize({ width: 320, height: 640 });
+  const [session] = api.sessions;
+  const expiresAt = new Date(Date.now() + 30_000).toISOString();
+  if (session !== undefined) api.sessions = [{ ...session, waiting: { mode: 'whisper', position: 2, expiresAt } }];
+  await opened();
+  await page.waitForSelector('.in-line');
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
+});
