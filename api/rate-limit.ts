@@ -70,7 +70,7 @@ export function limitTries(handler: Handler): Handler {
     await new Promise<void>((resolve, reject) => {
       void limit(request, response, (error?: unknown) => {
         if (error === undefined) resolve();
-        else reject(error instanceof Error ? error : new Error(String(error)));
+        else reject(error instanceof Error ? error : new Error('the limit failed', { cause: error }));
       });
     });
     await handler(request, response);
