@@ -5,6 +5,7 @@ import { testConnection } from './console/connection.js';
 import { testContention } from './console/contention.js';
 import { testKeyboard } from './console/keyboard.js';
 import { testLife } from './console/life.js';
+import { testManyCalls } from './console/many-calls.js';
 import { testStates } from './console/states.js';
 import { ConsoleWorld } from './console/world.js';
 
@@ -29,4 +30,5 @@ const NEEDED = '(needs chromium: apt-get install chromium, or its path in CHROMI
   testConnection(world);
   testKeyboard(world);
   testAccessibility(world);
+  testManyCalls(world);
 });

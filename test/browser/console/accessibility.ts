@@ -56,9 +56,8 @@ export async function faultsOf(page: Page, what: string): Promise<string[]> {
   const faults: string[] = [];
   for (const [viewport, colorScheme, rules] of [
     [DESK, 'dark', COLOURS],
-    [DESK, 'light', RULES],
-    [PHONE, 'dark', COLOURS],
     [PHONE, 'light', RULES],
+    [DESK, 'light', RULES],
   ] as const) {
     await page.setViewportSize(viewport);
     await page.emulateMedia({ colorScheme });
@@ -67,7 +66,6 @@ export async function faultsOf(page: Page, what: string): Promise<string[]> {
     faults.push(...violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${where}: ${id}: ${html}`)));
     if (rules === RULES) faults.push(...(await layoutFaults(page)).map((fault) => `${where}: ${fault}`));
   }
-  await page.setViewportSize(DESK);
   return faults;
 }
 

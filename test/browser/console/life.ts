@@ -1,6 +1,14 @@
 import { expect, test } from '@jest/globals';
 import { until } from '../../support/until.js';
+import { figure, spread } from '../../support/figures.js';
+import type { Supervisor } from './supervisor.js';
 import type { ConsoleWorld } from './world.js';
+
+/** Of what is measured. */
+const ROUNDS = 7;
+
+/** An answer to a question that has stood for less does not count, ms. */
+const TOO_SOON_MS = 450;
 
 export function testLife(world: () => ConsoleWorld): void {
   test('a session from its start to its end: all that is shown was confirmed by the platform, and the customer hears nobody who was not asked twice', async () => {
@@ -61,4 +69,45 @@ export function testLife(world: () => ConsoleWorld): void {
     expect(firstMs('Whispering')).toBeGreaterThanOrEqual(atMs('whisper'));
     expect(firstMs('On the call')).toBeGreaterThanOrEqual(atMs('barge'));
   });
+
+  if (process.env['EARSHOT_FIGURES'] !== undefined) {
+    test('how long it takes from a click until the page shows what the platform has confirmed', async () => {
+      const anna = await world().supervisor('anna');
+      const call = world().call();
+      await anna.listen(call);
+      const whispers: number[] = [];
+      const barges: number[] = [];
+      for (let round = 0; round < ROUNDS; round += 1) {
+        whispers.push(await clickToShown(anna, call, '[data-action="whisper"]', 'WHISPER'));
+        await anna.press(call, 'barge');
+        // As long as an answer would be too soon.
+        await anna.page.waitForTimeout(TOO_SOON_MS);
+        barges.push(await clickToShown(anna, call, '.danger', 'BARGE'));
+        await anna.press(call, 'silent');
+        await anna.is(call, 'Listening');
+      }
+      figure('page: whisper, click to confirmed on the screen', spread(whispers));
+      figure('page: barge, click to confirmed on the screen', spread(barges));
+      await anna.press(call, 'stop');
+      await anna.sees(call, 'Ended: you left.');
+    });
+  }
+}
+
+/** Ms from a click until the frame that shows the state. */
+function clickToShown(supervisor: Supervisor, call: string, selector: string, state: string): Promise<number> {
+  return supervisor.card(call).evaluate(
+    (card, { selector, state }) =>
+      new Promise<number>((resolve) => {
+        const startMs = performance.now();
+        const observer = new MutationObserver(() => {
+          if (card.dataset['state'] !== state) return;
+          observer.disconnect();
+          requestAnimationFrame(() => resolve(performance.now() - startMs));
+        });
+        observer.observe(card, { attributes: true });
+        card.querySelector<HTMLElement>(selector)?.click();
+      }),
+    { selector, state },
+  );
 }

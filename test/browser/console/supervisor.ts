@@ -9,6 +9,9 @@ import type { Sighting } from './recorder.js';
 /** As long as `until` waits. */
 const LIMIT_MS = 60_000;
 
+/** As old a list of calls may be, ms. */
+const LIST_AGE_MS = 1_000;
+
 export interface SeatOptions extends BrowserContextOptions {
   /** How far the clock of this computer is ahead, ms. */
   readonly aheadMs?: number;
@@ -73,7 +76,8 @@ export class Supervisor implements AsyncDisposable {
   async lists(awaited: Locator, state: 'visible' | 'detached' = 'visible'): Promise<void> {
     await until(`${String(awaited)} is ${state}`, async () => {
       await this.page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
-      return (await awaited.count()) > 0 === (state === 'visible');
+      await awaited.waitFor({ state, timeout: LIST_AGE_MS });
+      return true;
     });
   }
 
