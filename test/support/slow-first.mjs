@@ -4,6 +4,7 @@
  */
 const SLOW = [
   ...['test/workflows/sweep', 'test/workflows/reset', 'test/faults/', 'test/workflows/barge-mutex'],
+  'test/browser/console',
   ...['test/workflows/', 'test/e2e/', 'test/api/'],
 ];
 

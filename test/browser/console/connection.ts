@@ -46,7 +46,8 @@ export function testConnection(world: () => ConsoleWorld): void {
     const anna = await world().supervisor('anna');
     const [call, other, third] = [world().call(), world().call(), world().call()];
     for (const one of [call, other, third]) await anna.listen(one);
-    for (const seat of [anna, await world().supervisor('ben')]) seat.allow(...CUT_OFF);
+    const ben = await world().supervisor('ben');
+    for (const seat of [anna, ben]) seat.allow(...CUT_OFF);
 
     await world().stopApi();
     await anna.link('No connection');
@@ -76,6 +77,7 @@ export function testConnection(world: () => ConsoleWorld): void {
     expect(await shownOf(anna, call)).toEqual(shown);
     await stopped(cora, mine);
     await anna.sees(call, 'Ended: you left.');
+    await ben.link('Live');
   });
 }
 

@@ -93,6 +93,16 @@ export class ConsoleWorld implements AsyncDisposable {
     return supervisor;
   }
 
+  /** Closes the page of somebody who is signed in. */
+  async leaves(name: 'anna' | 'ben'): Promise<void> {
+    const supervisor = this.#supervisors.get(name);
+    if (supervisor === undefined) return;
+    await supervisor.checkTroubles();
+    this.#supervisors.delete(name);
+    this.#seats.splice(this.#seats.indexOf(supervisor), 1);
+    await supervisor[Symbol.asyncDispose]();
+  }
+
   /** A browser of somebody's own, with nothing in it. */
   async seat(name: string, options: SeatOptions & { readonly url?: string } = {}): Promise<Supervisor> {
     const { url = this.#api.url, ...rest } = options;
