@@ -20,7 +20,7 @@ const MESSAGES = {
     'What happened to a session (type), and the session as it was read then, which may be ahead of that. Changes go by seq; at is when it happened, by the clock of whoever saw it. Without hints (a deployment of several processes without REDIS_URL) several changes may come as one, and without commandId and the like. What came of a command that did not change the session (rejected, failed, cancelled) is read under its Location.',
   Heartbeat: 'Every 15 s, and after what somebody had missed: everything up to seq has been told, or is filtered out.',
   Samples:
-    'With samples=true: how legs are heard between two changes of that. Comes once at first, with what is remembered (the latest of each session, 60 at most, the oldest first), and then about every second with what is new, of each session the latest; not at all where no worker tells. No seq, and never told again: a sample may come twice, late or never, and who reads slowly is told fewer.',
+    'With samples=true, or of one’s own sessions with samples=own: how legs are heard between two changes of that. Comes once at first, with what is remembered (the latest of each session, 60 at most, the oldest first), and then about every second with what is new, of each session the latest; not at all where no worker tells. No seq, and never told again: a sample may come twice, late or never, and who reads slowly is told fewer.',
 } as const;
 
 const FILTERS: Readonly<Record<keyof EventsQuery, string>> = {
@@ -31,7 +31,7 @@ const FILTERS: Readonly<Record<keyof EventsQuery, string>> = {
   interactionId: 'Only sessions on this interaction.',
   supervisorId: 'Only sessions of this supervisor.',
   own: 'true: only sessions of the person whose token it is.',
-  samples: 'true: samples are told as well.',
+  samples: 'true: samples are told as well; own: those of one’s own sessions (people only).',
 };
 
 /** The AsyncAPI 3.0 document of the WebSocket, made of the schemas that shape what goes out. */

@@ -65,7 +65,7 @@ const eventsQuery = z.strictObject({
   interactionId: externalId.optional(),
   supervisorId: externalId.optional(),
   own: z.enum(['true', 'false']).optional(),
-  samples: z.enum(['true', 'false']).optional(),
+  samples: z.enum(['true', 'own', 'false']).optional(),
 });
 export type EventsQuery = z.infer<typeof eventsQuery>;
 
@@ -189,19 +189,20 @@ export class EventSockets {
       // What was missed tells the time of when it was told: whoever counts down by that would count from there.
       send(heartbeatText(feed.place));
     }
-    if (samples === 'true') send(feed.samplesSoFar(concerns));
+    const sampled = sampledOf(samples, concerns, caller);
+    if (sampled !== undefined) send(feed.samplesSoFar(sampled));
     unsentAtFirst = socket.bufferedAmount;
     const sendSamples = (told: ToldSamples): void => {
       if (socket.readyState !== WebSocket.OPEN) return;
       if (socket.bufferedAmount > UNSENT_SAMPLES_LIMIT + unsentAtFirst) return;
-      const text = told.textFor(concerns);
+      const text = sampled === undefined ? undefined : told.textFor(sampled);
       if (text !== undefined) send(text);
     };
     const silence = feed.listen(
       ({ session, text }) => {
         if (socket.readyState === WebSocket.OPEN && concerns(session)) send(text);
       },
-      samples === 'true' ? sendSamples : undefined,
+      sampled === undefined ? undefined : sendSamples,
     );
 
     const expiry =
@@ -281,11 +282,12 @@ function toTellAgain(
 }
 
 function filterOf(
-  { sessionId, interactionId, supervisorId, own }: EventsQuery,
+  { sessionId, interactionId, supervisorId, own, samples }: EventsQuery,
   caller: Caller,
 ): (session: SessionSnapshot) => boolean {
-  if (own === 'true' && caller.kind === 'service') {
-    throw invalidRequest([{ field: 'own', message: 'is for people; the API key has no sessions: use supervisorId' }]);
+  const ofOwn = own === 'true' ? 'own' : samples === 'own' ? 'samples' : undefined;
+  if (ofOwn !== undefined && caller.kind === 'service') {
+    throw invalidRequest([{ field: ofOwn, message: 'is for people; the API key has no sessions: use supervisorId' }]);
   }
   const ownId = own === 'true' && caller.kind === 'person' ? caller.id : undefined;
   return (session) =>
@@ -293,6 +295,17 @@ function filterOf(
     (interactionId === undefined || session.interactionId === interactionId) &&
     (supervisorId === undefined || session.supervisorId === supervisorId) &&
     (ownId === undefined || session.supervisorId === ownId);
+}
+
+/** The sessions whose samples are told; `undefined`: none. */
+function sampledOf(
+  samples: EventsQuery['samples'],
+  concerns: (session: SessionSnapshot) => boolean,
+  caller: Caller,
+): ((session: SessionSnapshot) => boolean) | undefined {
+  if (samples === 'true') return concerns;
+  if (samples !== 'own' || caller.kind !== 'person') return undefined;
+  return (session) => session.supervisorId === caller.id && concerns(session);
 }
 
 /** Browsers let any page open a socket anywhere, and tell whose page it is (RFC 6455, 10.2). Programs tell nothing. */

@@ -40,11 +40,15 @@ const UPDATES: readonly SessionEvent['type'][] = [
 ];
 export type AnnouncedType = (typeof ANNOUNCED)[number] | 'session.updated';
 
+/** What was given up was in line, perhaps: who shows the line shows that it no longer is. */
+function isUpdate(event: SessionEvent): boolean {
+  return UPDATES.includes(event.type) || (event.type === 'command.settled' && event.status === 'cancelled');
+}
+
 /** The announcement of an event that has led to this record; `undefined` for events that concern nobody else. */
 export function announcementOf(event: SessionEvent, { session }: SessionRecord): SessionAnnouncement | undefined {
   const type: AnnouncedType | undefined =
-    ANNOUNCED.find((announced) => announced === event.type) ??
-    (UPDATES.includes(event.type) ? 'session.updated' : undefined);
+    ANNOUNCED.find((announced) => announced === event.type) ?? (isUpdate(event) ? 'session.updated' : undefined);
   if (type === undefined) return undefined;
   const details = Object.entries(event).filter(([key]) => key !== 'actor' && key !== 'reason');
   const { sessionId, interactionId, supervisorId, version, endReason } = session;

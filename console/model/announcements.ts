@@ -6,7 +6,11 @@ import { endWords, ordinal, STATE_WORDS } from './words.js';
  * of it: they are on the page, and would drown everything else.
  */
 export function announcementOf(before: SessionResource | undefined, after: SessionResource): string | undefined {
-  if (after.state === 'TERMINATED') return `You have left the call: ${endWords(after.endReason)}.`;
+  if (after.state === 'TERMINATED') {
+    return after.endReason === 'stopped'
+      ? 'You have left the call.'
+      : `You are off the call: ${endWords(after.endReason)}.`;
+  }
   if (after.ending !== null) return (before?.ending ?? null) === null ? 'Leaving the call.' : undefined;
   const said = [
     before?.state === after.state

@@ -90,7 +90,10 @@ function maySpeak(roles: readonly Role[]): boolean {
 }
 
 function hintOf(action: CommandAction, { session, sessions }: Situation): string {
-  if (action === 'stop') return 'Stop listening to this call.';
+  if (action === 'stop') {
+    const isHeard = session.state === 'WHISPER' || session.state === 'BARGE';
+    return isHeard ? 'Fall silent, and leave this call.' : 'Stop listening to this call.';
+  }
   if (action === 'silent') {
     return session.waiting === null
       ? 'Nobody on the call hears you any more.'
@@ -98,9 +101,15 @@ function hintOf(action: CommandAction, { session, sessions }: Situation): string
   }
   const consequence = action === 'barge' ? 'Agent and customer hear you.' : 'Only the agent hears you.';
   if (session.waiting !== null) return `${consequence} You keep your place in line.`;
-  if (session.state === 'WHISPER' || session.state === 'BARGE') return consequence;
+  const speaker = speakerBefore({ session, sessions });
+  return speaker === undefined ? consequence : `${consequence} ${speaker} speaks now: you would wait in line.`;
+}
+
+/** Who has to fall silent before we may speak; `undefined`: nobody, as far as is known. */
+export function speakerBefore({ session, sessions }: Pick<Situation, 'session' | 'sessions'>): string | undefined {
+  if (session.state === 'WHISPER' || session.state === 'BARGE') return undefined;
   const speaker = sessions.find(({ state }) => state === 'WHISPER' || state === 'BARGE');
   // What other sessions show is told at once, what the platform says of the call was seen some time ago.
-  if (speaker === undefined && session.bargeStatus === 'inactive') return consequence;
-  return `${consequence} ${speaker?.supervisorId ?? 'Somebody else'} speaks now: you would wait in line.`;
+  if (speaker === undefined && session.bargeStatus === 'inactive') return undefined;
+  return speaker?.supervisorId ?? 'Somebody else';
 }

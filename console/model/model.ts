@@ -90,6 +90,8 @@ export interface Model {
   readonly sessionsByCall: ReadonlyMap<string, readonly SessionResource[]>;
   /** Our own that are over, newest last, until they are put away. */
   readonly ended: readonly SessionResource[];
+  /** Their calls as they were last known, by interaction: the rows go. */
+  readonly endedCalls: ReadonlyMap<string, Call>;
   /** Runs that are known to be over, with the server's time when it said so: what is older brings none of them back. */
   readonly endedRuns: ReadonlyMap<string, string>;
   /** Our own that were here and are not in the latest snapshot: to be read, for nobody tells how they ended. */
@@ -105,6 +107,8 @@ export interface Model {
   readonly samples: ReadonlyMap<string, readonly MediaSample[]>;
   readonly filter: Filter;
   readonly announcement: Announcement;
+  /** The API told something that this page is too old for. */
+  readonly isOutdated: boolean;
 }
 
 /** What happens to the page. Times are ms since the epoch by our clock. */
@@ -114,6 +118,7 @@ export type PageEvent =
   | { readonly type: 'signing-in' }
   | { readonly type: 'unreachable'; readonly trouble: Trouble }
   | { readonly type: 'link-live' }
+  | { readonly type: 'outdated' }
   | { readonly type: 'link-lost'; readonly nowMs: number; readonly retryAtMs: number }
   | { readonly type: 'snapshot'; readonly sessions: readonly SessionResource[]; readonly nowMs: number }
   | { readonly type: 'changed'; readonly session: SessionResource; readonly nowMs: number }
@@ -136,6 +141,8 @@ export type PageEvent =
   | { readonly type: 'trail-read'; readonly sessionId: string; readonly trail: Trail }
   | { readonly type: 'trail-closed'; readonly sessionId: string }
   | { readonly type: 'put-away'; readonly runId: string }
+  /** What came of a command has been read. */
+  | { readonly type: 'outcome-read'; readonly interactionId: string }
   | { readonly type: 'filtered'; readonly filter: Partial<Filter> };
 
 export const EMPTY_MODEL: Model = {
@@ -145,6 +152,7 @@ export const EMPTY_MODEL: Model = {
   sessions: new Map(),
   sessionsByCall: new Map(),
   ended: [],
+  endedCalls: new Map(),
   endedRuns: new Map(),
   vanished: [],
   calls: new Map(),
@@ -154,6 +162,7 @@ export const EMPTY_MODEL: Model = {
   samples: new Map(),
   filter: { text: '', queue: null, monitored: false },
   announcement: { number: 0, text: '' },
+  isOutdated: false,
 };
 
 /** Sessions in the order of their start, and of those that began together always in the same one. */

@@ -2,6 +2,7 @@ import { isFinal } from '../../domain/commands.js';
 import type { CommandResource } from '../../domain/commands.js';
 import type { MediaSample } from '../../domain/notifications.js';
 import { settled, withCalls, withPlaces } from './call-rows.js';
+import { isUnderWay } from './controls.js';
 import { set, without } from './maps.js';
 import { EMPTY_MODEL, ownId } from './model.js';
 import type { Command, Model, PageEvent, Trail } from './model.js';
@@ -29,6 +30,8 @@ export function reduce(model: Model, event: PageEvent): Model {
         : model;
     case 'link-live':
       return { ...model, link: { kind: 'live' } };
+    case 'outdated':
+      return model.isOutdated ? model : { ...model, isOutdated: true };
     case 'link-lost': {
       const sinceMs = model.link.kind === 'lost' ? model.link.sinceMs : event.nowMs;
       return { ...model, link: { kind: 'lost', sinceMs, retryAtMs: event.retryAtMs } };
@@ -65,6 +68,10 @@ export function reduce(model: Model, event: PageEvent): Model {
       return withTrail(model, event.sessionId, event.trail);
     case 'trail-closed':
       return { ...model, trails: without(model.trails, event.sessionId) };
+    case 'outcome-read':
+      return isUnderWay(model.commands.get(event.interactionId))
+        ? model
+        : { ...model, commands: without(model.commands, event.interactionId) };
     case 'put-away':
       return { ...model, ended: model.ended.filter(({ runId }) => runId !== event.runId) };
     case 'filtered':

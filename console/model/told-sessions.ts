@@ -4,7 +4,7 @@ import { withPlaces } from './call-rows.js';
 import { aheadMs, observeClock } from './clock.js';
 import { set, without } from './maps.js';
 import { inOrderOfStart, ownId } from './model.js';
-import type { Model } from './model.js';
+import type { Call, Model } from './model.js';
 
 /** Runs that are remembered as over. */
 const ENDED_RUNS = 500;
@@ -90,19 +90,29 @@ function ended(model: Model, session: SessionResource): Model {
   const endedRuns = new Map([...set(model.endedRuns, runId, serverNow)].slice(-ENDED_RUNS));
   const isNews = supervisorId === ownId(model) && !model.endedRuns.has(runId);
   const shown = isNews ? [...model.ended, session].slice(-ENDED_SHOWN) : model.ended;
+  const endedCalls = isNews ? callsOf(shown, model) : model.endedCalls;
   const known = model.sessions.get(sessionId);
   // Nobody knew of it, or another one runs under this id by now.
-  if (known?.runId !== runId) return { ...model, endedRuns, ended: shown };
+  if (known?.runId !== runId) return { ...model, endedRuns, endedCalls, ended: shown };
   const left = (model.sessionsByCall.get(interactionId) ?? []).filter((one) => one.sessionId !== sessionId);
   return {
     ...model,
     endedRuns,
+    endedCalls,
     ended: shown,
     sessions: without(model.sessions, sessionId),
     sessionsByCall:
       left.length === 0 ? without(model.sessionsByCall, interactionId) : set(model.sessionsByCall, interactionId, left),
     samples: without(model.samples, sessionId),
   };
+}
+
+function callsOf(ended: readonly SessionResource[], { calls, endedCalls }: Model): ReadonlyMap<string, Call> {
+  const found = ended.flatMap(({ interactionId: id }) => {
+    const call = calls.get(id) ?? endedCalls.get(id);
+    return call === undefined ? [] : [[id, call] as const];
+  });
+  return new Map(found);
 }
 
 /**

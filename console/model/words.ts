@@ -12,7 +12,7 @@ export const STATE_WORDS: Readonly<Record<SessionState, StateWords>> = {
   PENDING: { title: 'Connecting', meaning: 'You hear nothing yet' },
   SILENT: { title: 'Listening', meaning: 'Nobody on the call hears you' },
   WHISPER: { title: 'Whispering', meaning: 'The agent hears you, the customer does not' },
-  BARGE: { title: 'On the call', meaning: 'Agent and customer hear you' },
+  BARGE: { title: 'Barged in', meaning: 'Agent and customer hear you' },
   TERMINATED: { title: 'Ended', meaning: 'You have left the call' },
 };
 
@@ -126,7 +126,7 @@ export function eventWords(event: SessionEvent): string {
     case 'session.active':
       return 'Connected';
     case 'session.mode':
-      return event.mode === 'silent' ? 'Listening' : event.mode === 'whisper' ? 'Whispering' : 'On the call';
+      return event.mode === 'silent' ? 'Listening' : event.mode === 'whisper' ? 'Whispering' : 'Barged in';
     case 'session.observed':
       return event.bargeStatus === 'active' ? 'Somebody else speaks' : 'Nobody else speaks any more';
     case 'session.media':
@@ -162,13 +162,13 @@ const PRESENCE_WORDS: Readonly<Record<SessionState, string>> = {
   PENDING: 'connecting',
   SILENT: 'listening',
   WHISPER: 'whispering',
-  BARGE: 'on the call',
+  BARGE: 'barged in',
   TERMINATED: 'gone',
 };
 
 /** Where a session stands, as it is said beside its supervisor's name: ben, `whispering`. */
 export function presenceWords({ state, waiting, ending }: SessionResource): string {
-  if (ending !== null) return 'leaving';
+  if (ending !== null) return state === 'BARGE' || state === 'WHISPER' ? 'leaving, perhaps still heard' : 'leaving';
   if (waiting !== null) return `in line to ${waiting.mode}, ${ordinal(waiting.position)}`;
   return PRESENCE_WORDS[state];
 }

@@ -1,11 +1,15 @@
 import { isFinal } from '../../domain/commands.js';
-import type { CommandAction } from '../../domain/commands.js';
+import type { CommandAction, CommandResource } from '../../domain/commands.js';
 import type { SessionResource } from '../../domain/session.js';
 import type { PageEvent } from '../model/model.js';
 import { readCommand, RestError, sendCommand, startSession, troubleOf } from './rest.js';
 
-/** How long a request is repeated that nobody takes, ms. Its key makes sure that it counts once. */
+/**
+ * How long a request is repeated that nobody takes, ms. Its key makes sure that it counts once. Nobody wants to speak minutes
+ * after they asked; but whoever wants to leave must get to.
+ */
 const PATIENCE_MS = 30_000;
+const PATIENCE_TO_LEAVE_MS = 3_600_000;
 const FIRST_PAUSE_MS = 300;
 const LONGEST_PAUSE_MS = 3_000;
 
@@ -50,9 +54,12 @@ export class CommandLine {
   /** Asks for a session on a call. @param supervisorId whose */
   start(interactionId: string, supervisorId: string | null): void {
     const commandId = this.#asked(interactionId, 'start');
-    this.#inTurn(interactionId, async () => {
-      const session = await this.#send(interactionId, commandId, () =>
-        startSession(interactionId, supervisorId, commandId),
+    void this.#inTurn(interactionId, async () => {
+      const session = await this.#send(
+        interactionId,
+        commandId,
+        () => startSession(interactionId, supervisorId, commandId),
+        PATIENCE_MS,
       );
       if (session === undefined) return;
       this.#dispatch({ type: 'session-read', session, nowMs: Date.now() });
@@ -61,21 +68,27 @@ export class CommandLine {
     });
   }
 
-  /** Asks something of a session. */
-  send(session: SessionResource, action: CommandAction): void {
+  /** Asks something of a session. Resolves once it is known whether that was accepted. */
+  send(session: SessionResource, action: CommandAction): Promise<boolean> {
     const { interactionId } = session;
     const commandId = this.#asked(interactionId, action);
-    const carry = async (): Promise<void> => {
-      const command = await this.#send(interactionId, commandId, () => sendCommand(session, action, commandId));
-      if (command === undefined || this.#closed) return;
+    const patienceMs = action === 'stop' ? PATIENCE_TO_LEAVE_MS : PATIENCE_MS;
+    const carry = async (): Promise<boolean> => {
+      const ask = (): Promise<CommandResource> => sendCommand(session, action, commandId);
+      const command = await this.#send(interactionId, commandId, ask, patienceMs);
+      if (command === undefined) return false;
       this.#dispatch({ type: 'answered', interactionId, command });
-      if (isFinal(command.status)) return;
-      clearTimeout(this.#underWay.get(interactionId)?.timer);
-      this.#underWay.set(interactionId, { session, commandId, action, timer: undefined, isLooking: false });
-      this.look(interactionId);
+      if (!isFinal(command.status) && !this.#closed) this.#follow({ session, commandId, action });
+      return true;
     };
-    if (action === 'stop') void carry();
-    else this.#inTurn(interactionId, carry);
+    return action === 'stop' ? carry() : this.#inTurn(interactionId, carry);
+  }
+
+  #follow(accepted: Pick<UnderWay, 'session' | 'commandId' | 'action'>): void {
+    const { interactionId } = accepted.session;
+    clearTimeout(this.#underWay.get(interactionId)?.timer);
+    this.#underWay.set(interactionId, { ...accepted, timer: undefined, isLooking: false });
+    this.look(interactionId);
   }
 
   /** Something has changed: perhaps what was asked for has its outcome. */
@@ -115,12 +128,18 @@ export class CommandLine {
     return commandId;
   }
 
-  #inTurn(interactionId: string, carry: () => Promise<void>): void {
+  #inTurn<Outcome>(interactionId: string, carry: () => Promise<Outcome>): Promise<Outcome> {
     const before = this.#sending.get(interactionId) ?? Promise.resolve();
-    const turn = before.then(carry).finally(() => {
-      if (this.#sending.get(interactionId) === turn) this.#sending.delete(interactionId);
+    const turn = before.then(carry);
+    const done = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#sending.set(interactionId, done);
+    void done.then(() => {
+      if (this.#sending.get(interactionId) === done) this.#sending.delete(interactionId);
     });
-    this.#sending.set(interactionId, turn);
+    return turn;
   }
 
   /** The answer; `undefined`: it was refused, or nobody took it in time, which the page has been told. */
@@ -128,8 +147,9 @@ export class CommandLine {
     interactionId: string,
     commandId: string,
     ask: () => Promise<Answer>,
+    patienceMs: number,
   ): Promise<Answer | undefined> {
-    const untilMs = Date.now() + PATIENCE_MS;
+    const untilMs = Date.now() + patienceMs;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
       try {
         return await ask();

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { changeMessage, heartbeatMessage, samplesMessage, snapshotMessage } from '../../domain/notifications.js';
+import { sessionResource } from '../../domain/session.js';
 import { readTicket } from './rest.js';
 
 /** Heartbeats come every 15 s: after two that are missing the connection is dead, whatever the network says. */
@@ -12,10 +13,15 @@ const LONGEST_PAUSE_MS = 8_000;
 const message = z.union([snapshotMessage, heartbeatMessage, samplesMessage, changeMessage]);
 export type StreamMessage = z.infer<typeof message>;
 
+/** A snapshot of which this page may not know all that is in it. */
+const anySnapshot = snapshotMessage.extend({ sessions: z.array(z.unknown()) });
+
 export interface EventStreamListener {
   readonly told: (message: StreamMessage) => void;
   /** What was told is up to date, and what follows is told as it happens. */
   readonly live: () => void;
+  /** A message, or part of it, is of a newer API than this page. It is passed over, for there is no telling what it says. */
+  readonly unreadable: () => void;
   /** @param retryAtMs when it is tried again, ms since the epoch */
   readonly lost: (retryAtMs: number) => void;
   /** No ticket was given, or it was not taken. Called before `lost`. */
@@ -93,7 +99,7 @@ export class EventStream {
     if (this.#isClosed) return;
     const query = new URLSearchParams({
       ticket,
-      samples: 'true',
+      samples: 'own',
       ...(this.#place === undefined ? {} : { after: this.#place }),
     });
     const socket = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/v1/events?${query.toString()}`);
@@ -120,18 +126,16 @@ export class EventStream {
   }
 
   #take(data: unknown): void {
-    const told = message.safeParse(parsedJson(data));
-    // A message that cannot be read leaves a gap: what is shown from now on must come from the beginning.
-    if (!told.success) {
-      this.#place = undefined;
-      if (this.#socket !== undefined) this.#lose(this.#socket);
-      return;
-    }
-    if (told.data.type !== 'samples') this.#place = `${told.data.epoch}:${told.data.seq}`;
+    const content = parsedJson(data);
+    const whole = message.safeParse(content).data;
+    const told = whole ?? readablePart(content);
     this.#pauseMs = FIRST_PAUSE_MS;
-    this.#listener.told(told.data);
+    if (whole === undefined) this.#listener.unreadable();
+    if (told === undefined) return;
+    if (told.type !== 'samples') this.#place = `${told.epoch}:${told.seq}`;
+    this.#listener.told(told);
     // An open socket has told nothing yet; changes that were missed come first, and the samples so far after them.
-    if (this.#isLive || !['snapshot', 'samples', 'heartbeat'].includes(told.data.type)) return;
+    if (this.#isLive || !['snapshot', 'samples', 'heartbeat'].includes(told.type)) return;
     this.#isLive = true;
     this.#listener.live();
   }
@@ -163,4 +167,12 @@ function parsedJson(data: unknown): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** What is left of a snapshot without the sessions that cannot be read; of anything else nothing is. */
+function readablePart(content: unknown): z.infer<typeof snapshotMessage> | undefined {
+  const given = anySnapshot.safeParse(content).data;
+  if (given === undefined) return undefined;
+  const sessions = given.sessions.flatMap((session) => sessionResource.safeParse(session).data ?? []);
+  return { ...given, sessions };
 }

@@ -41,9 +41,19 @@ export class RestError extends Error {
   }
 }
 
+/** What the answers say for programs, and those who run them, in words for supervisors. */
+const TROUBLE_WORDS: Readonly<Record<string, string>> = {
+  'platform.unavailable': 'The telephony platform does not answer.',
+  'workers.unavailable': 'Earshot’s workers do not answer. Whoever runs it has to look.',
+  'temporal.unreachable': 'Earshot cannot reach its Temporal. Whoever runs it has to look.',
+  'rate.limited': 'Too much was asked in a short time.',
+  'session.ended': 'You are no longer on this call.',
+  'session.superseded': 'You are no longer on this call.',
+};
+
 /** Whatever was thrown, in words for the person at the page. */
 export function troubleOf(error: unknown): { readonly code: string; readonly text: string } {
-  if (error instanceof RestError) return { code: error.code, text: error.message };
+  if (error instanceof RestError) return { code: error.code, text: TROUBLE_WORDS[error.code] ?? error.message };
   return { code: 'unexpected', text: 'Something unexpected went wrong in this page. Load it again.' };
 }
 

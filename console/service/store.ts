@@ -1,6 +1,6 @@
 import type { CommandAction } from '../../domain/commands.js';
 import type { SessionResource } from '../../domain/session.js';
-import type { Me, SignInRequest } from '../../domain/sign-in.js';
+import type { Me, SignInRequest, SignInWay } from '../../domain/sign-in.js';
 import { aheadMs } from '../model/clock.js';
 import { isUnderWay } from '../model/controls.js';
 import { EMPTY_MODEL, ownId } from '../model/model.js';
@@ -35,6 +35,8 @@ export class Store {
   readonly #listeners = new Set<() => void>();
   #isDrawing = false;
   #stream: EventStream | undefined;
+  /** Of this deployment, as it said last. */
+  #ways: readonly SignInWay[] = ['key', 'token'];
   #calls: CallList | undefined;
   #commands: CommandLine | undefined;
   #own: OwnSessions | undefined;
@@ -72,6 +74,7 @@ export class Store {
     this.#tabs.onmessage = () => void this.#askWhoItIs();
     try {
       const { ways, me } = await readSignIn();
+      this.#ways = ways;
       if (me === null) this.#dispatch({ type: 'signed-out', ways, trouble: null });
       else this.#begin(me);
     } catch (error) {
@@ -88,6 +91,15 @@ export class Store {
     } catch (error) {
       await this.#askToSignIn(troubleOf(error));
     }
+  }
+
+  /** Signs out once every leaving was accepted; where one is not, the page stays and says so. */
+  async leaveAllAndSignOut(): Promise<void> {
+    const sessions = ownSessions(this.#model).filter(({ ending }) => ending === null);
+    const commands = this.#commands;
+    if (commands === undefined) return;
+    const accepted = await Promise.all(sessions.map((session) => commands.send(session, 'stop')));
+    if (accepted.every(Boolean)) await this.signOut();
   }
 
   async signOut(): Promise<void> {
@@ -118,7 +130,12 @@ export class Store {
   }
 
   command(session: SessionResource, action: CommandAction): void {
-    this.#commands?.send(session, action);
+    void this.#commands?.send(session, action);
+  }
+
+  /** What came of a command need not be shown any longer. */
+  readOutcome(interactionId: string): void {
+    this.#dispatch({ type: 'outcome-read', interactionId });
   }
 
   putAway(runId: string): void {
@@ -151,6 +168,7 @@ export class Store {
     this.#stream = new EventStream({
       told: (message) => this.#hear(message),
       live: () => this.#dispatch({ type: 'link-live' }),
+      unreadable: () => this.#dispatch({ type: 'outdated' }),
       lost: (retryAtMs) => this.#dispatch({ type: 'link-lost', nowMs: Date.now(), retryAtMs }),
       refused: onRefused,
     });
@@ -202,10 +220,13 @@ export class Store {
     const state = await readSignIn().catch(() => undefined);
     // Somebody has signed in meanwhile.
     if (era !== this.#era) return;
-    if (state !== undefined) return this.#dispatch({ type: 'signed-out', ways: state.ways, trouble });
+    if (state !== undefined) {
+      this.#ways = state.ways;
+      return this.#dispatch({ type: 'signed-out', ways: state.ways, trouble });
+    }
     this.#dispatch({
       type: 'signed-out',
-      ways: ['key', 'token'],
+      ways: this.#ways,
       trouble: trouble ?? { code: 'network', text: 'Earshot does not answer.' },
     });
   }

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { useLayoutEffect } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { ownSessions } from '../model/rows.js';
 import type { Model } from '../model/model.js';
 import { STATE_WORDS } from '../model/words.js';
@@ -27,7 +27,12 @@ export function App({ store, model }: AppProps): JSX.Element {
 function Page({ store, model }: AppProps): JSX.Element {
   const { access, announcement } = model;
   // Whoever signs in or out is taken to the beginning of what is new, before it is drawn: focus is at no time nowhere.
-  useLayoutEffect(() => document.querySelector<HTMLElement>('main')?.focus({ preventScroll: true }), [access.kind]);
+  const before = useRef(access.kind);
+  useLayoutEffect(() => {
+    // Not of a page that was just loaded: its first stop is the way past the header.
+    if (before.current !== 'unknown') document.querySelector<HTMLElement>('main')?.focus({ preventScroll: true });
+    before.current = access.kind;
+  }, [access.kind]);
   if (access.kind === 'unknown') return <Splash model={model} />;
   if (access.kind === 'signed-out')
     return <SignIn access={access} onSignIn={(credentials) => void store.signIn(credentials)} />;
@@ -37,7 +42,12 @@ function Page({ store, model }: AppProps): JSX.Element {
       <a class="skip" href="#calls">
         Skip to the live calls
       </a>
-      <TopBar me={access.me} link={model.link} />
+      <TopBar me={access.me} model={model} />
+      {model.isOutdated && (
+        <p class="trouble outdated" role="alert">
+          <Icon name="alert" /> Earshot is newer than this page: load it again to see everything.
+        </p>
+      )}
       <main tabIndex={-1}>{isPermitted ? <Calls model={model} /> : <NoPermission id={access.me.id} />}</main>
       {/* The number makes the same words news again. */}
       <div class="unseen" role="status" aria-live="polite">
@@ -89,5 +99,6 @@ export function titleOf(model: Model): string {
   const states = ownSessions(model).map(({ state, waiting }) =>
     waiting === null ? STATE_WORDS[state].title : 'In line',
   );
-  return [...new Set(states), 'Earshot'].join(' · ');
+  const link = model.access.kind === 'signed-in' && model.link.kind === 'lost' ? ['No connection'] : [];
+  return [...link, ...new Set(states), 'Earshot'].join(' · ');
 }

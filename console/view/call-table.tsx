@@ -21,7 +21,7 @@ export function CallTable({ model }: { readonly model: Model }): JSX.Element {
   const own = ownId(model);
   return (
     <section class="calls" id="calls" tabIndex={-1} aria-labelledby="calls-title">
-      <h1 id="calls-title">Live calls</h1>
+      <h2 id="calls-title">Live calls</h2>
       <FilterBar model={model} shown={rows.length} />
       {listing.kind === 'failed' && (
         <p class="trouble" role="alert">
@@ -34,6 +34,7 @@ export function CallTable({ model }: { readonly model: Model }): JSX.Element {
       ) : (
         <table
           role="table"
+          aria-labelledby="calls-title"
           onPointerEnter={() => store.hold('pointer', true)}
           onPointerLeave={() => store.hold('pointer', false)}
           onFocusIn={() => store.hold('focus', true)}
@@ -41,7 +42,7 @@ export function CallTable({ model }: { readonly model: Model }): JSX.Element {
         >
           <thead role="rowgroup">
             <tr role="row">
-              {['Agent', 'Customer', 'Queue', 'Duration', 'On the call'].map((title) => (
+              {['Agent', 'Customer', 'Queue', 'Duration', 'Supervisors'].map((title) => (
                 <th key={title} role="columnheader" scope="col">
                   {title}
                 </th>
@@ -141,12 +142,14 @@ class CallRow extends Component<CallRowProps> {
         <td role="cell" data-label="Duration" class="number">
           {isGone ? 'Over' : call.startedAt === null ? '–' : <Elapsed since={call.startedAt} />}
         </td>
-        <td role="cell" data-label="On the call">
-          <ul class="presences">
-            {sessions.map((session) => (
-              <Presence key={session.sessionId} session={session} isOwn={session.supervisorId === own} />
-            ))}
-          </ul>
+        <td role="cell" data-label="Supervisors">
+          {sessions.length > 0 && (
+            <ul class="presences">
+              {sessions.map((session) => (
+                <Presence key={session.sessionId} session={session} isOwn={session.supervisorId === own} />
+              ))}
+            </ul>
+          )}
         </td>
         <td role="cell" class="do">
           {this.#button(mine, isGone)}

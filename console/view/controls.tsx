@@ -2,7 +2,7 @@ import type { JSX, RefObject } from 'preact';
 import { useEffect, useId, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { CommandAction } from '../../domain/commands.js';
 import type { SessionResource } from '../../domain/session.js';
-import { controlsOf } from '../model/controls.js';
+import { controlsOf, speakerBefore } from '../model/controls.js';
 import type { Control } from '../model/controls.js';
 import type { Command, Model } from '../model/model.js';
 import { useStore } from './context.js';
@@ -65,7 +65,9 @@ export function Controls({ session, sessions, command, model }: ControlsProps): 
           onPress={() => press(control)}
         />
       ))}
-      {isAsking && isBargePossible && <BargeQuestion asker={bargeButton} onAnswer={answer} />}
+      {isAsking && isBargePossible && (
+        <BargeQuestion speaker={speakerBefore({ session, sessions })} asker={bargeButton} onAnswer={answer} />
+      )}
     </div>
   );
 }
@@ -104,10 +106,12 @@ function ControlButton({ control, hintId, buttonRef, onPress }: ControlButtonPro
 interface BargeQuestionProps {
   /** Where focus goes back to. */
   readonly asker: RefObject<HTMLButtonElement | null>;
+  /** Who speaks now, so that there is a line to wait in. */
+  readonly speaker: string | undefined;
   readonly onAnswer: (isYes: boolean) => void;
 }
 
-function BargeQuestion({ asker, onAnswer }: BargeQuestionProps): JSX.Element {
+function BargeQuestion({ asker, speaker, onAnswer }: BargeQuestionProps): JSX.Element {
   const question = useRef<HTMLDivElement>(null);
   const yes = useRef<HTMLButtonElement>(null);
   const [askedAtMs] = useState(() => Date.now());
@@ -139,7 +143,10 @@ function BargeQuestion({ asker, onAnswer }: BargeQuestionProps): JSX.Element {
       onKeyDown={onKeyDown}
     >
       <p id="barge-question">
-        <Icon name="alert" /> The customer will hear you.
+        <Icon name="alert" />{' '}
+        {speaker === undefined
+          ? 'The customer will hear you.'
+          : `${speaker} speaks now. When it is your turn, the customer will hear you.`}
       </p>
       <button
         type="button"
@@ -149,7 +156,7 @@ function BargeQuestion({ asker, onAnswer }: BargeQuestionProps): JSX.Element {
           if (Date.now() - askedAtMs >= TOO_SOON_MS) onAnswer(true);
         }}
       >
-        Barge in now
+        {speaker === undefined ? 'Barge in now' : 'Get in line'}
       </button>
       <button type="button" onClick={() => onAnswer(false)}>
         Not now

@@ -50,7 +50,7 @@ export function FilterBar({ model, shown }: FilterBarProps): JSX.Element {
           checked={filter.monitored}
           onChange={({ currentTarget }) => store.filter({ monitored: currentTarget.checked })}
         />
-        Somebody is on it
+        A supervisor is on it
       </label>
       <output class="muted">
         {listing.kind === 'loading' ? '' : shown === calls.size ? `${shown} calls` : `${shown} of ${calls.size} calls`}

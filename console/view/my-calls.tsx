@@ -11,12 +11,14 @@ import { SessionCard } from './session-card.js';
 /** Our own sessions, on top of everything else. */
 export function MyCalls({ model }: { readonly model: Model }): JSX.Element {
   const sessions = ownSessions(model);
+  // Who is on the call again knows that they were on it before.
+  const ended = model.ended.filter(({ interactionId }) => sessions.every((one) => one.interactionId !== interactionId));
   return (
     <section class="my-calls" aria-labelledby={MY_CALLS_TITLE_ID}>
-      <h1 id={MY_CALLS_TITLE_ID} tabIndex={-1}>
+      <h2 id={MY_CALLS_TITLE_ID} tabIndex={-1}>
         My calls
-      </h1>
-      {sessions.length + model.ended.length + model.vanished.length === 0 && (
+      </h2>
+      {sessions.length + ended.length + model.vanished.length === 0 && (
         <p class="empty">
           You are on no call. Choose Listen beside one of the live calls below: nobody on it hears you.
         </p>
@@ -32,8 +34,12 @@ export function MyCalls({ model }: { readonly model: Model }): JSX.Element {
             Finding out how your call with {agentName(model.calls.get(session.interactionId)?.agentId ?? null)} ended …
           </p>
         ))}
-        {model.ended.map((session) => (
-          <EndedCard key={session.runId} session={session} call={model.calls.get(session.interactionId)} />
+        {ended.map((session) => (
+          <EndedCard
+            key={session.runId}
+            session={session}
+            call={model.endedCalls.get(session.interactionId) ?? model.calls.get(session.interactionId)}
+          />
         ))}
       </div>
     </section>

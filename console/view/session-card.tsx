@@ -3,7 +3,7 @@ import type { SessionResource } from '../../domain/session.js';
 import { ownId } from '../model/model.js';
 import type { Command, Model } from '../model/model.js';
 import { agentName, endWords, maskedCustomer, ordinal, reasonWords, secondsLeft, STATE_WORDS } from '../model/words.js';
-import { useServerNow } from './context.js';
+import { useServerNow, useStore } from './context.js';
 import { Controls } from './controls.js';
 import { useFocusKept } from './focus.js';
 import { Elapsed } from './elapsed.js';
@@ -38,10 +38,10 @@ export function SessionCard({ session, model }: SessionCardProps): JSX.Element {
       <div class="parts">
         <div class="now">
           <header>
-            <h2 id={titleId} tabIndex={-1}>
+            <h3 id={titleId} tabIndex={-1}>
               {agentName(call?.agentId ?? null)}{' '}
               <span class="muted">with {maskedCustomer(call?.customer ?? null)}</span>
-            </h2>
+            </h3>
             <p class="muted">
               {call?.queueName ?? 'No queue'}
               {call !== undefined && call.startedAt !== null && (
@@ -55,12 +55,11 @@ export function SessionCard({ session, model }: SessionCardProps): JSX.Element {
           <p class="state">
             <Icon name={session.ending === null ? STATE_ICONS[state] : 'leave'} />
             <span>
-              <strong>{session.ending === null ? STATE_WORDS[state].title : 'Leaving'}</strong>
-              <span>
-                {session.ending === null
-                  ? STATE_WORDS[state].meaning
-                  : `${endWords(session.ending.reason)}; waiting for the platform to confirm`}
-              </span>
+              <strong>
+                {model.link.kind === 'lost' && 'Last known: '}
+                {session.ending === null ? STATE_WORDS[state].title : 'Leaving'}
+              </strong>
+              <span>{meaningOf(session)}</span>
             </span>
           </p>
           {session.waiting !== null && <InLine session={session} />}
@@ -71,7 +70,7 @@ export function SessionCard({ session, model }: SessionCardProps): JSX.Element {
             </p>
           )}
           <Controls session={session} sessions={sessions} command={command} model={model} />
-          <Outcome command={command} />
+          <Outcome command={command} interactionId={interactionId} isLive={model.link.kind === 'live'} />
           {others.length > 0 && (
             <ul class="presences" aria-label="Others on this call">
               {others.map((other) => (
@@ -104,40 +103,68 @@ function InLine({ session }: { readonly session: SessionResource }): JSX.Element
         </strong>
         {/* Not read out every second; the place is. */}
         <span class="seconds" role="timer" aria-live="off">
-          {seconds} s left
+          {seconds} s left, then you are out of the line and listen on
         </span>
       </span>
     </p>
   );
 }
 
+/** What it means for those on the call. Whoever leaves may be heard until the platform has confirmed it. */
+function meaningOf({ state, ending }: SessionResource): string {
+  if (ending === null) return STATE_WORDS[state].meaning;
+  const isHeard = state === 'WHISPER' || state === 'BARGE';
+  const until = 'The platform has not confirmed it yet';
+  return isHeard ? `${until}: until it does, you may still be heard` : `${until} (${endWords(ending.reason)})`;
+}
+
+const ACTION_WORDS = {
+  silent: 'Listen',
+  whisper: 'Whisper',
+  barge: 'Barge in',
+  stop: 'Leave',
+  start: 'Listen',
+} as const;
+
+interface OutcomeProps {
+  readonly command: Command | undefined;
+  readonly interactionId: string;
+  readonly isLive: boolean;
+}
+
 /** What came of the last thing that was asked for, unless the state says it. */
-function Outcome({ command }: { readonly command: Command | undefined }): JSX.Element | null {
+function Outcome({ command, interactionId, isLive }: OutcomeProps): JSX.Element | null {
+  const store = useStore();
   if (command === undefined) return null;
   const { status, action, reason, trouble } = command;
-  const what = { silent: 'Listen', whisper: 'Whisper', barge: 'Barge in', stop: 'Leave', start: 'Listen' }[action];
+  const what = ACTION_WORDS[action];
   if (status === 'sending' || status === 'accepted') {
+    const isUnsent = status === 'sending' && !isLive;
     return (
       <p class="asked" role="status" data-command={status}>
-        <Icon name="connect" /> {what}: asked for, not confirmed yet
+        <Icon name="connect" /> {what}:{' '}
+        {isUnsent ? 'not sent yet, there is no connection; it is tried again' : 'asked for, not confirmed yet'}
       </p>
     );
   }
   if (status === 'applied' || status === 'queued' || status === 'superseded') return null;
   if (status === 'cancelled' && (reason === 'silent' || reason === null)) return null;
   const text = {
-    unsent:
-      trouble?.code === 'network'
-        ? `may have been taken or not: ${trouble.text}`
-        : `was not accepted: ${trouble?.text ?? ''}`,
-    rejected: `was refused: ${reasonWords(reason)}.`,
-    failed: `did not work: ${reasonWords(reason)}.`,
-    cancelled: `was given up: ${reasonWords(reason)}.`,
+    unsent: `${trouble?.code === 'network' ? 'it may have been taken or not' : 'it was not accepted'}. ${trouble?.text ?? ''}`,
+    rejected: `it was refused: ${reasonWords(reason)}.`,
+    failed: `it did not work: ${reasonWords(reason)}. You can ask again.`,
+    cancelled: `it was given up: ${reasonWords(reason)}.`,
     expired: 'your time in line was over before it was your turn. You can ask again.',
   }[status];
   return (
     <p class="trouble" role="alert" data-command={status}>
-      <Icon name="alert" /> {what} {text}
+      <Icon name="alert" />{' '}
+      <span>
+        {what}: {text}
+      </span>
+      <button type="button" class="plain" onClick={() => store.readOutcome(interactionId)}>
+        Put away
+      </button>
     </p>
   );
 }

@@ -34,24 +34,26 @@ export function Trail({ session, model }: TrailProps): JSX.Element {
         </p>
       )}
       <ol>
-        {trail?.entries.map((entry, index) => (
-          <li key={index}>
+        {trail?.entries.toReversed().map((entry, index, { length }) => (
+          <li key={length - index}>
             <time dateTime={entry.at}>{new Date(entry.at).toLocaleTimeString()}</time> {eventWords(entry)}
             {entry.actor !== undefined && <span class="muted"> by {entry.actor}</span>}
           </li>
         ))}
       </ol>
       {template !== null && (
-        <a
-          href={template
-            .replace('{sessionId}', encodeURIComponent(sessionId))
-            .replace('{runId}', encodeURIComponent(runId))}
-          target="_blank"
-          rel="noopener noreferrer"
-        >
+        <a href={addressIn(template, sessionId, runId)} target="_blank" rel="noopener noreferrer">
           <Icon name="link" /> Every step in Temporal’s UI
         </a>
       )}
     </details>
   );
+}
+
+/** Temporal's UI (2.54) decodes the id of a workflow once more than it should: one that has a `%` is encoded once more, too. */
+function addressIn(template: string, sessionId: string, runId: string): string {
+  const id = encodeURIComponent(sessionId);
+  return template
+    .replace('{sessionId}', sessionId.includes('%') ? encodeURIComponent(id) : id)
+    .replace('{runId}', encodeURIComponent(runId));
 }

@@ -226,6 +226,19 @@ function person(roles: readonly Role[], id = 'anna'): Caller {
   return { kind: 'person', id, roles, untilMs: Date.now() + 60_000 };
 }
 
+test('a person may ask for the samples of their own sessions alone, and software has none', async () => {
+  const samplesOf = async (caller: Caller): Promise<number> => {
+    await using world = await sockets(60_000, caller);
+    await using asks = new EventClient(world.url, { samples: 'own' });
+    return (await until('what is remembered', () => asks.samples[0])).length;
+  };
+  expect(await samplesOf(person(['supervisor'], session.supervisorId))).toBe(1);
+  expect(await samplesOf(person(['supervisor'], 'somebody-else'))).toBe(0);
+  await using world = await sockets(60_000);
+  const refused = { status: 400, body: { errors: [{ field: 'samples' }] } };
+  expect(await refusal(world.url, { samples: 'own' })).toMatchObject(refused);
+});
+
 test('who has none of the roles may not listen', async () => {
   await using world = await sockets(60_000, person([]));
   expect(await refusal(world.url, {})).toMatchObject({ status: 403, body: { code: 'access.denied' } });

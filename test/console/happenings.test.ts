@@ -6,7 +6,7 @@ import type { Command, Model, PageEvent, Trail } from '../../console/model/model
 import { commandStatus, isFinal } from '../../domain/commands.js';
 import type { CommandStatus } from '../../domain/commands.js';
 import type { MediaSample } from '../../domain/notifications.js';
-import { at, changed, later, page, read, resource, shown } from '../support/page.js';
+import { at, changed, later, listed, page, read, resource, shown } from '../support/page.js';
 
 const TROUBLE = { code: 'network', text: 'Nobody answers.' };
 
@@ -248,6 +248,33 @@ describe('who is signed in', () => {
     const model = page();
     expect(later(model, { type: 'unreachable', trouble: TROUBLE })).toBe(model);
   });
+});
+
+test('a card of what is over keeps the names of its call after the row has gone', () => {
+  const call = listed(resource().interactionId, { agentId: 'dmitri.volkov' });
+  const model = page(
+    { type: 'calls-listed', items: [call], nowMs: 0 },
+    changed(resource()),
+    changed(resource({ state: 'TERMINATED', endReason: 'interaction-ended' })),
+    { type: 'calls-listed', items: [], nowMs: 0 },
+    { type: 'settle', nowMs: 3_600_000, isHeld: false },
+  );
+  expect(model.calls.size).toBe(0);
+  expect(model.endedCalls.get(call.id)?.agentId).toBe('dmitri.volkov');
+});
+
+test('what came of a command can be put away, but not what is still asked for', () => {
+  const { interactionId } = resource();
+  const command = { commandId: 'c', action: 'barge', askedAtMs: 0 } as const;
+  const asked = page(changed(resource()), { type: 'asked', interactionId, command });
+  expect(later(asked, { type: 'outcome-read', interactionId }).commands.size).toBe(1);
+  const failed = later(asked, { type: 'answered', interactionId, command: { ...command, status: 'failed' } });
+  expect(later(failed, { type: 'outcome-read', interactionId }).commands.size).toBe(0);
+});
+
+test('a page that is too old for what it is told says so until it is loaded again', () => {
+  const model = page({ type: 'outdated' }, changed(resource()));
+  expect([model.isOutdated, model.sessions.size]).toEqual([true, 1]);
 });
 
 test('a list of calls that failed says why, and keeps those that are known', () => {

@@ -367,7 +367,7 @@ describe('after a gap', () => {
     );
     expect(second.announcement).toEqual({
       number: 1,
-      text: 'On the call. Agent and customer hear you. You are 2nd in line to barge.',
+      text: 'Barged in. Agent and customer hear you. You are 2nd in line to barge.',
     });
   });
 });

@@ -211,7 +211,7 @@ describe('there are words for', () => {
 
   test.each<[string, SessionEvent]>([
     ['Connection found again', { ...EVENTS['leg.made'], how: 'adopted' }],
-    ['On the call', { ...EVENTS['session.mode'], mode: 'barge' }],
+    ['Barged in', { ...EVENTS['session.mode'], mode: 'barge' }],
     ['Listening', { ...EVENTS['session.mode'], mode: 'silent' }],
     ['Nobody else speaks any more', { ...EVENTS['session.observed'], bargeStatus: 'inactive' }],
     ['Heard fairly (20 kbit/s)', EVENTS['session.media']],
@@ -256,7 +256,7 @@ describe('a screen reader says', () => {
   test.each<[string, Shown | undefined, Shown]>([
     ['Connecting. You hear nothing yet.', undefined, { state: 'PENDING' }],
     ['Listening. Nobody on the call hears you.', { state: 'PENDING' }, {}],
-    ['On the call. Agent and customer hear you.', {}, { state: 'BARGE' }],
+    ['Barged in. Agent and customer hear you.', {}, { state: 'BARGE' }],
     ['You are 2nd in line to barge.', {}, { waiting: place(2) }],
     ['You are next in line to barge.', { waiting: place(2) }, { waiting: place(1) }],
     ['You are next in line to whisper.', { waiting: place(1) }, { waiting: place(1, 'whisper') }],
@@ -276,7 +276,7 @@ describe('a screen reader says', () => {
     ],
     ['Leaving the call.', {}, { ending }],
     ['Leaving the call.', undefined, { ending }],
-    ['You have left the call: the call is over.', { ending }, { state: 'TERMINATED', endReason: 'interaction-ended' }],
+    ['You are off the call: the call is over.', { ending }, { state: 'TERMINATED', endReason: 'interaction-ended' }],
   ])('%s', (text, before, after) => {
     expect(said(before, after)).toBe(text);
   });

@@ -68,12 +68,12 @@ export function testConnection(world: () => ConsoleWorld): void {
     await anna.sees(third, 'Ended: you left.');
     await anna.press(call, 'silent');
     await anna.is(call, 'Listening');
-    await anna.sees(call, /cora on the call/);
+    await anna.sees(call, /cora barged in/);
     expect(world().commands(third)).toEqual(['start', 'stop']);
 
     const shown = await shownOf(anna, call);
     await anna.page.reload();
-    await anna.sees(call, /cora on the call/);
+    await anna.sees(call, /cora barged in/);
     expect(await shownOf(anna, call)).toEqual(shown);
     await stopped(cora, mine);
     await anna.sees(call, 'Ended: you left.');

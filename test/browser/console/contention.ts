@@ -9,8 +9,8 @@ export function testContention(world: () => ConsoleWorld): void {
   test('two supervisors want to speak: the second waits in line, which both see, and the seconds left are those of the server though the clock of the computer is wrong', async () => {
     const { anna, ben, call } = await bothOn(world());
     await anna.bargeIn(call);
-    await anna.is(call, 'On the call');
-    await ben.seesInRow(call, 'anna', 'on the call');
+    await anna.is(call, 'Barged in');
+    await ben.seesInRow(call, 'anna', 'barged in');
     await ben.sees(call, 'anna speaks now: you would wait in line.');
 
     await ben.press(call, 'whisper');
@@ -64,7 +64,7 @@ export function testContention(world: () => ConsoleWorld): void {
     settings.bargeWaitSeconds = 2;
     const { anna, ben, call } = await bothOn(world()).finally(() => (settings.bargeWaitSeconds = usualSeconds));
     await anna.bargeIn(call);
-    await anna.is(call, 'On the call');
+    await anna.is(call, 'Barged in');
     await ben.bargeIn(call);
     await ben.sees(call, 'Barge in your time in line was over before it was your turn. You can ask again.');
     await ben.is(call, 'Listening');

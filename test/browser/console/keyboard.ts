@@ -48,7 +48,7 @@ export function testKeyboard(world: () => ConsoleWorld): void {
     await focusIn(page, '[data-action="barge"]');
     await keyboard.press('Enter');
     await answered(emil, call);
-    await emil.is(call, 'On the call');
+    await emil.is(call, 'Barged in');
     await focusIn(page, '[data-action="barge"]');
     await keyboard.press('Tab');
     await focusIn(page, '[data-action="stop"]');

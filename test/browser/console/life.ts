@@ -45,7 +45,7 @@ export function testLife(world: () => ConsoleWorld): void {
     expect(world().commands(call)).toEqual(['start', 'whisper']);
 
     await anna.bargeIn(call);
-    await anna.is(call, 'On the call');
+    await anna.is(call, 'Barged in');
     await anna.press(call, 'silent');
     await anna.is(call, 'Listening');
     await anna.press(call, 'stop');
@@ -60,14 +60,14 @@ export function testLife(world: () => ConsoleWorld): void {
     // What lasts for a moment only may be over before it is drawn.
     const states = seen.map(({ state }) => state).filter((state) => state !== 'Connecting' && state !== 'Leaving');
     const changes = states.filter((state, n) => state !== states[n - 1]);
-    expect(changes).toEqual(['Listening', 'Whispering', 'On the call', 'Listening', 'Ended:']);
+    expect(changes).toEqual(['Listening', 'Whispering', 'Barged in', 'Listening', 'Ended:']);
     const asked = seen.findIndex((one) => one.asked === 'Whisper: asked for, not confirmed yet');
     expect(seen[asked]).toMatchObject({ state: 'Listening', mode: 'silent' });
     const firstMs = (state: string): number => seen.find((one) => one.state === state)?.atMs ?? NaN;
     const atMs = (mode: string): number => Date.parse(modes.find((one) => one.mode === mode)?.at ?? '');
     expect(firstMs('Listening')).toBeGreaterThanOrEqual(Date.parse(activeAt ?? ''));
     expect(firstMs('Whispering')).toBeGreaterThanOrEqual(atMs('whisper'));
-    expect(firstMs('On the call')).toBeGreaterThanOrEqual(atMs('barge'));
+    expect(firstMs('Barged in')).toBeGreaterThanOrEqual(atMs('barge'));
   });
 
   if (process.env['EARSHOT_FIGURES'] !== undefined) {

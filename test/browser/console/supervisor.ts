@@ -130,7 +130,7 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /** Waits until our card of a call has that heading. */
-  async is(interactionId: string, state: 'Listening' | 'Whispering' | 'On the call'): Promise<void> {
+  async is(interactionId: string, state: 'Listening' | 'Whispering' | 'Barged in'): Promise<void> {
     const heading = this.card(interactionId).locator('.state strong');
     await heading.filter({ hasText: new RegExp(`^${state}$`) }).waitFor();
   }
