@@ -26,6 +26,8 @@ const SETTLE_EVERY_MS = 1_000;
 /** How long after a change a trail that is shown is read again, ms: changes come in bursts. */
 const TRAIL_AFTER_MS = 300;
 
+const OVER = { code: 'expired', text: 'Your sign-in is over: it has expired, or you signed out elsewhere.' };
+
 /**
  * The page's model and all that changes it: what the API tells, what the person does, and time. What is to be drawn is drawn
  * once a frame, however much happens in one.
@@ -197,8 +199,7 @@ export class Store {
     const known = access.kind === 'signed-in' ? access.me.id : null;
     if (state.me !== null && state.me.id !== known) return this.#begin(state.me);
     if (state.me !== null || known === null) return;
-    const text = 'Your sign-in is over: it has expired, or you signed out elsewhere.';
-    await this.#askToSignIn({ code: 'expired', text });
+    await this.#askToSignIn(OVER);
   }
 
   #end(): void {
@@ -234,7 +235,7 @@ export class Store {
   /** Signed out elsewhere, expired, or the key was changed. */
   #heedRefusal(error: unknown, era: number): void {
     if (era !== this.#era || !(error instanceof RestError) || error.status !== 401) return;
-    void this.#askToSignIn({ code: error.code, text: 'You were signed out: please sign in again.' });
+    void this.#askToSignIn(OVER);
   }
 
   #hear(message: StreamMessage): void {

@@ -157,6 +157,7 @@ withChromium(`who signs in, in whichever tab, is who all tabs show and act for $
     return true;
   };
   await other.click('.top-bar button');
+  await other.click('text=Only sign out');
   await page.waitForSelector('.sign-in');
   expect(await page.textContent('[role=alert]')).toContain('still on a call');
   await other.waitForSelector('.sign-in');

@@ -38,7 +38,7 @@ export function testAccessibility(world: () => ConsoleWorld): void {
     await check('question');
     await anna.page.keyboard.press('Escape');
     await cora.signal('whisper');
-    await anna.sees(call, /cora whispering/);
+    await anna.sees(call, 'cora whispering');
     await anna.press(call, 'whisper');
     await anna.sees(call, 'In line to whisper: you are next');
     await check('waiting');

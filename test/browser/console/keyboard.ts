@@ -34,7 +34,7 @@ export function testKeyboard(world: () => ConsoleWorld): void {
     // The same button leads to what can be done now.
     await focusIn(page, `[data-call="${call}"] button`);
     await keyboard.press('Enter');
-    await focusIn(page, 'article[data-session] h2');
+    await focusIn(page, '[id^="title-"]');
 
     await tabTo(page, 'Tab', '[data-action="whisper"]');
     await keyboard.press('Space');

@@ -55,7 +55,7 @@ export function testStates(world: () => ConsoleWorld): void {
 
     // Signed out in another window.
     await fred.context.clearCookies();
-    await fred.lists(page.getByRole('alert').filter({ hasText: 'You were signed out: please sign in again.' }));
+    await fred.lists(page.getByRole('alert').filter({ hasText: 'Your sign-in is over' }));
     expect(await page.locator('[data-call]').count()).toBe(0);
 
     const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);

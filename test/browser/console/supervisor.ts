@@ -68,8 +68,8 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /** Waits until the page says that of its connection. */
-  async link(words: 'Live' | 'No connection'): Promise<void> {
-    await this.page.locator('.link').filter({ hasText: words }).waitFor();
+  link(words: 'Live' | 'No connection'): Promise<void> {
+    return this.#shows('.link', words);
   }
 
   /** Waits for something that comes, or goes, with the next list of calls: who comes back to the page has it at once. */
@@ -87,7 +87,39 @@ export class Supervisor implements AsyncDisposable {
 
   /** Of our own session on a call. */
   card(interactionId: string): Locator {
-    return this.page.locator(`article[data-session="${sessionWorkflowId(interactionId, this.name)}"]`);
+    return this.page.locator(this.#cardOf(interactionId));
+  }
+
+  #cardOf(interactionId: string): string {
+    return `article[data-session="${sessionWorkflowId(interactionId, this.name)}"]`;
+  }
+
+  /** Waits in the page itself, which notices at once: Playwright looks twice a second. */
+  async #shows(selector: string, words: string): Promise<void> {
+    const seen = await this.page.evaluate(
+      ({ selector, words, limitMs }) =>
+        new Promise<string | null>((resolve) => {
+          const look = (): void => {
+            const texts = [...document.querySelectorAll(selector)].map((one) =>
+              one.textContent.replaceAll(/\s+/g, ' '),
+            );
+            if (texts.some((text) => text.includes(words))) end(null);
+            else latest = texts.join(' | ');
+          };
+          const end = (outcome: string | null): void => {
+            observer.disconnect();
+            clearTimeout(timer);
+            resolve(outcome);
+          };
+          let latest = '';
+          const observer = new MutationObserver(look);
+          const timer = setTimeout(() => end(latest), limitMs);
+          observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+          look();
+        }),
+      { selector, words, limitMs: LIMIT_MS },
+    );
+    if (seen !== null) throw new Error(`Expected ${selector} of ${this.name} to say "${words}", got "${seen}"`);
   }
 
   button(interactionId: string, action: CommandAction): Locator {
@@ -130,24 +162,19 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /** Waits until our card of a call has that heading. */
-  async is(interactionId: string, state: 'Listening' | 'Whispering' | 'Barged in'): Promise<void> {
-    const heading = this.card(interactionId).locator('.state strong');
-    await heading.filter({ hasText: new RegExp(`^${state}$`) }).waitFor();
+  is(interactionId: string, state: 'Listening' | 'Whispering' | 'Barged in'): Promise<void> {
+    return this.#shows(`${this.#cardOf(interactionId)} .state strong`, state);
   }
 
   /** Waits until our card of a call says that. */
-  async sees(interactionId: string, words: string | RegExp): Promise<void> {
-    await this.card(interactionId).filter({ hasText: words }).waitFor();
+  sees(interactionId: string, words: string): Promise<void> {
+    return this.#shows(this.#cardOf(interactionId), words);
   }
 
   /** Waits until the row of a call says that of somebody on it. */
-  async seesInRow(interactionId: string, supervisorId: string, words: string): Promise<void> {
+  seesInRow(interactionId: string, supervisorId: string, words: string): Promise<void> {
     const name = supervisorId === this.name ? 'You' : supervisorId;
-    await this.lists(this.row(interactionId));
-    await this.row(interactionId)
-      .getByRole('listitem')
-      .filter({ hasText: `${name} ${words}` })
-      .waitFor();
+    return this.#shows(`tr[data-call="${interactionId}"] li`, `${name} ${words}`);
   }
 
   /** What our card of a call has shown, in order. */

@@ -35,6 +35,7 @@ export class ConsoleWorld implements AsyncDisposable {
   readonly #seats: Supervisor[] = [];
   #calls: string[] = [];
   #api: RunningApi;
+  #isApiStopped = false;
 
   private constructor(
     readonly temporal: TestTemporal,
@@ -73,14 +74,16 @@ export class ConsoleWorld implements AsyncDisposable {
   }
 
   /** The API ends, with all that it knows. */
-  stopApi(): Promise<void> {
-    return this.#api.stop();
+  async stopApi(): Promise<void> {
+    this.#isApiStopped = true;
+    await this.#api.stop();
   }
 
   /** Another one, at the same address. */
   async startApi(): Promise<void> {
     const port = Number(new URL(this.#api.url).port);
     this.#api = await startPageApi(this.temporal, this.sessions, this.hints, port);
+    this.#isApiStopped = false;
   }
 
   /** Somebody who is signed in, the same each time. */
@@ -113,6 +116,8 @@ export class ConsoleWorld implements AsyncDisposable {
 
   /** After each test: nothing went wrong that need not, in any page; those that are seated for one test leave. */
   async tidy(): Promise<void> {
+    // Where a test ended before it could.
+    if (this.#isApiStopped) await this.startApi();
     const lasting = [...this.#supervisors.values()];
     for (const seat of this.#seats) await seat.context.setOffline(false);
     for (const seat of this.#seats) await seat.checkTroubles();
