@@ -3,22 +3,14 @@ import { bearerOf, isKey } from '../http/bearer-key.js';
 import { actorOf, setCaller } from './caller.js';
 import type { Caller } from './caller.js';
 import { requireOwnPage } from './cross-origin.js';
+import type { Credentials } from './credentials.js';
 import { Problem } from './problem.js';
 import { contextOf } from './request-context.js';
 import { endOf, signInCookieOf } from './sign-in-cookie.js';
 import type { SignInCookie } from './sign-in-cookie.js';
 import type { SignIns } from './sign-ins.js';
-import type { TokenVerifier } from './token-verifier.js';
-
-/** What callers may present; with neither, nobody gets in. */
-export interface Credentials {
-  /** The one key of the services. */
-  readonly apiKey?: string | undefined;
-  /** The tokens of people. */
-  readonly tokens?: TokenVerifier | undefined;
-  /** The setting that holds the key. @default API_KEY */
-  readonly keyName?: string;
-}
+import { isJwt } from './token-verifier.js';
+import { unauthenticated } from './unauthenticated.js';
 
 /** Tells who sends a request, by its `Authorization`. @throws {Problem} `authentication.required`, `authentication.unavailable` */
 export type Authenticate = (authorization: string | undefined) => Promise<Caller>;
@@ -77,14 +69,4 @@ async function personOf({ name, value }: SignInCookie, signIns: SignIns): Promis
       headers: { ...error.headers, 'Set-Cookie': endOf(name) },
     });
   }
-}
-
-/** A `401`. @param challenge of `WWW-Authenticate` (RFC 6750, 3) */
-export function unauthenticated(detail: string, challenge: string): Problem {
-  return new Problem('authentication.required', detail, { headers: { 'WWW-Authenticate': challenge } });
-}
-
-/** Header, payload and signature (RFC 7515, 3.1). */
-export function isJwt(bearer: string): boolean {
-  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(bearer);
 }

@@ -10,7 +10,7 @@ import { fieldFaults } from '../domain/input-faults.js';
 import type { Notification } from '../domain/notifications.js';
 import type { SessionSnapshot } from '../domain/session.js';
 import { toProblem } from './answer-problems.js';
-import { unauthenticated } from './authentication.js';
+import { unauthenticated } from './unauthenticated.js';
 import type { Authenticate } from './authentication.js';
 import { actorOf, requireRole, ROLES } from './caller.js';
 import type { Caller } from './caller.js';

@@ -11,7 +11,7 @@ import type { ApiSettings } from '../domain/settings.js';
 import { addProcessMetrics } from '../telemetry/process-metrics.js';
 import { keptApiKey } from './api-key.js';
 import { ReadinessProbe } from './health.js';
-import type { Credentials } from './authentication.js';
+import type { Credentials } from './credentials.js';
 import { drain, listen, sendAway } from './http-server.js';
 import { ApiMetrics } from './metrics.js';
 import { createApi } from './server.js';

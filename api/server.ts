@@ -6,7 +6,7 @@ import type { HintSource } from '../bus/hints.js';
 import { EventRouter } from '../directory/event-router.js';
 import { answerProblems } from './answer-problems.js';
 import { authenticator, requireCaller } from './authentication.js';
-import type { Credentials } from './authentication.js';
+import type { Credentials } from './credentials.js';
 import { createSession } from './create-session.js';
 import { allowOrigins } from './cross-origin.js';
 import { asyncApiDocument } from './asyncapi.js';

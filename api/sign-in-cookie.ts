@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Response } from 'express';
 import { isForThisMachine } from '../http/from-this-machine.js';
-import { unauthenticated } from './authentication.js';
+import { unauthenticated } from './unauthenticated.js';
 import { Problem } from './problem.js';
 
 /**

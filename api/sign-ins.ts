@@ -5,9 +5,10 @@ import { externalId } from '../domain/identifiers.js';
 import { role } from '../domain/sign-in.js';
 import type { SignInWay } from '../domain/sign-in.js';
 import { isKey } from '../http/bearer-key.js';
-import { isJwt, unauthenticated } from './authentication.js';
-import type { Credentials } from './authentication.js';
+import { unauthenticated } from './unauthenticated.js';
+import type { Credentials } from './credentials.js';
 import type { Person } from './caller.js';
+import { isJwt } from './token-verifier.js';
 import type { TokenVerifier } from './token-verifier.js';
 
 /** How long a sign-in by key lasts, s: a shift. */

@@ -2,7 +2,7 @@ import { createRemoteJWKSet, customFetch, errors, jwtVerify } from 'jose';
 import type { JWTVerifyGetKey } from 'jose';
 import { z } from 'zod';
 import { externalId } from '../domain/identifiers.js';
-import { unauthenticated } from './authentication.js';
+import { unauthenticated } from './unauthenticated.js';
 import { ROLES, SERVICE_ACTOR } from './caller.js';
 import type { Person } from './caller.js';
 import { Problem } from './problem.js';
@@ -206,4 +206,9 @@ function unavailable(cause?: unknown): Problem {
     'The identity provider’s keys (AUTH_JWKS_URL) cannot be had, so the token cannot be checked; try again shortly.',
     { cause },
   );
+}
+
+/** Header, payload and signature (RFC 7515, 3.1). */
+export function isJwt(bearer: string): boolean {
+  return /^[\w-]+\.[\w-]+\.[\w-]+$/.test(bearer);
 }

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { z } from 'zod';
 import type { InteractionPage } from '../../domain/platform-wire.js';
 import type { ListInteractionsInput } from '../../domain/interaction-list.js';
-import type { Credentials } from '../../api/authentication.js';
+import type { Credentials } from '../../api/credentials.js';
 import { drain, listen } from '../../api/http-server.js';
 import type { HintSource } from '../../bus/hints.js';
 import type { Page } from '../../api/page-files.js';

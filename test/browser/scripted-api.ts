@@ -18,6 +18,8 @@ interface AskedFor {
   /** `POST /v1/sessions`. */
   readonly what: string;
   readonly body: string;
+  /** `Idempotency-Key` */
+  readonly key: string;
 }
 
 /** Answers in place of what the API would; `false`: it does not. */
@@ -33,7 +35,8 @@ export class ScriptedApi implements AsyncDisposable {
     temporalUi: null,
   };
   calls: readonly InteractionResource[] = [callOf('c1'), callOf('c2')];
-  sessions: readonly SessionResource[] = [sessionOf('c1', 'ana')];
+  /** As they are told; also of a kind that the page does not know. */
+  sessions: readonly object[] = [sessionOf('c1', 'ana')];
   /** Whether who opens a socket is told anything. */
   tells = true;
   answering: Answering = () => false;
@@ -92,7 +95,8 @@ export class ScriptedApi implements AsyncDisposable {
     }
     let body = '';
     for await (const chunk of request.setEncoding('utf8')) body += String(chunk);
-    const asked = { what: `${request.method ?? ''} ${path}`, body };
+    const key = String(request.headers['idempotency-key'] ?? '');
+    const asked = { what: `${request.method ?? ''} ${path}`, body, key };
     this.asked.push(asked);
     if (await this.answering(asked, response)) return;
     const { me } = this;

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { until } from '../support/until.js';
 import { HAS_CHROMIUM, startChromium } from './chromium.js';
-import { json, ScriptedApi } from './scripted-api.js';
+import { json, ScriptedApi, sessionOf } from './scripted-api.js';
 
 /** What the supervisors' page does when something goes wrong between it and the API, or under somebody's hands. */
 
@@ -222,3 +222,71 @@ withChromium(`at 320 pixels, as at 400 %, nothing has to be scrolled sideways (W
   await page.waitForSelector('.in-line');
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
 });
+
+withChromium(`what a newer API tells is passed over, and the page says that it is too old ${NEEDED}`, async () => {
+  const unknown = { ...sessionOf('c2', 'bea'), state: 'SINGING' };
+  api.sessions = [...api.sessions, unknown];
+  await opened();
+  await page.waitForSelector('.outdated');
+  await page.waitForSelector('.card[data-state=SILENT]');
+  expect(await page.$('[data-supervisor=bea]')).toBeNull();
+});
+
+withChromium(`leaving that nobody takes is tried on, and says that it is not sent ${NEEDED}`, async () => {
+  await page.clock.install();
+  await opened();
+  api.answering = ({ what }, response) => {
+    if (!what.startsWith('POST')) return false;
+    response.destroy();
+    return true;
+  };
+  api.cut();
+  await page.waitForSelector('[data-link=lost]');
+  expect(await page.title()).toContain('No connection');
+  await page.click('[data-action=stop]');
+  await page.getByText('Leave: not sent yet, there is no connection').waitFor();
+  const keys = new Set<string>();
+  const tries = (): number => api.asked.filter(({ what }) => what.endsWith('/commands')).length;
+  // For much longer than anything else is.
+  for (let minutes = 0; minutes < 3; minutes += 1) {
+    const before = tries();
+    await page.clock.runFor(60_000);
+    await until('it is tried again', () => tries() > before);
+  }
+  api.answering = ({ what, key }, response) => {
+    if (!what.endsWith('/commands')) return false;
+    keys.add(key);
+    json(response, 202, { commandId: key, action: 'stop', status: 'applied' });
+    return true;
+  };
+  await page.clock.runFor(10_000);
+  await until('it is taken', () => keys.size === 1);
+  await page.waitForSelector('[data-command]', { state: 'detached' });
+});
+
+withChromium(
+  `who signs out on a call may leave it first, and is gone only once that is accepted ${NEEDED}`,
+  async () => {
+    await opened();
+    const asked: string[] = [];
+    api.answering = ({ what }, response) => {
+      if (what.endsWith('/commands')) {
+        asked.push('leave');
+        json(response, 202, { commandId: 'c', action: 'stop', status: 'accepted' });
+      } else if (what === 'POST /v1/sign-out') {
+        asked.push('sign out');
+        api.me = null;
+        response.writeHead(204).end();
+      } else return false;
+      return true;
+    };
+    await page.click('.top-bar button');
+    await page.getByText('You are on a call').waitFor();
+    await page.click('text=Stay');
+    expect(asked).toEqual([]);
+    await page.click('.top-bar button');
+    await page.click('text=Leave and sign out');
+    await page.waitForSelector('.sign-in');
+    expect(asked).toEqual(['leave', 'sign out']);
+  },
+);
