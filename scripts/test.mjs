@@ -14,7 +14,7 @@ const LIMIT_MS = 11.5 * 60_000;
 const WHOLE_PRODUCT = ['test/e2e/', 'test/faults/kills'];
 /** Take longest: sessions at work, on a Temporal server for each suite. */
 const WORKFLOWS = ['test/workflows/', 'test/faults/', 'test/activities/', 'test/directory/'];
-/** Need no Temporal: short, and many. */
+/** Need no Temporal: short, and many. With them, so that both lanes end together, a few that do. */
 const LIGHT = [
   ...[
     'test/domain/',
@@ -26,6 +26,7 @@ const LIGHT = [
     'test/console/',
   ],
   ...['test/operations', 'test/readme', 'test/workflow-contract'],
+  ...['test/api/events', 'test/examples/'],
 ];
 const IN_CI = process.env.CI === 'true';
 
