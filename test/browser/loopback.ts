@@ -35,6 +35,8 @@ interface Held {
   readonly delayMs: number;
   /** How long it was meant to be. */
   readonly targetMs: number;
+  /** How long the network alone asks for, whatever is wished (W3C webrtc-stats, `jitterBufferMinimumDelay`). */
+  readonly minimumMs: number;
 }
 
 interface Losses {
@@ -176,19 +178,24 @@ class Loopback {
   }
 
   async #held(): Promise<Held> {
-    const read = async (): Promise<{ samples: number; delay: number; target: number }> => {
+    const read = async (): Promise<{ samples: number; delay: number; target: number; minimum: number }> => {
       const stats = await statsOf(this.desktop, 'inbound-rtp');
       return {
         samples: stats.number('jitterBufferEmittedCount'),
         delay: stats.number('jitterBufferDelay'),
         target: stats.number('jitterBufferTargetDelay'),
+        minimum: stats.number('jitterBufferMinimumDelay'),
       };
     };
     const start = await read();
     const end = await until('12,000 samples', read, ({ samples }) => samples >= start.samples + 12_000);
     // These are sums of seconds over all samples.
     const meanMs = (sum: number): number => Math.round((sum * 1_000) / (end.samples - start.samples));
-    return { delayMs: meanMs(end.delay - start.delay), targetMs: meanMs(end.target - start.target) };
+    return {
+      delayMs: meanMs(end.delay - start.delay),
+      targetMs: meanMs(end.target - start.target),
+      minimumMs: meanMs(end.minimum - start.minimum),
+    };
   }
 
   /** Candidates are of use only to a side that knows the other's description. */

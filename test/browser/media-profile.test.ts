@@ -96,15 +96,14 @@ withChromium(`the jitter buffer holds sound as long as it says, at once in mid-c
       const { Loopback, media, profileOf } = window;
       const call = new Loopback();
       await call.call(profileOf({ playoutDelayMs: 60 }));
-      const before = await call.heldUntil('60 ms', ({ targetMs }) => targetMs >= 59 && targetMs < 140);
+      // A machine that is busy makes jitter of its own, for which more is held, whatever is wished.
+      const isSixty = ({ targetMs, minimumMs }: { targetMs: number; minimumMs: number }): boolean =>
+        targetMs >= 59 && targetMs <= Math.max(60, minimumMs) + 10;
+      const before = await call.heldUntil('60 ms', isSixty);
       const report = await media.applyMediaProfile(call.desktop, profileOf({ playoutDelayMs: 150 }));
       const longer = await call.heldUntil('150 ms', ({ delayMs, targetMs }) => targetMs >= 149 && delayMs > 110);
       await media.applyMediaProfile(call.desktop, profileOf({ playoutDelayMs: 60 }));
-      // A machine that is busy makes jitter of its own, so that more than 60 ms is held for it.
-      const after = await call.heldUntil(
-        '60 ms again',
-        ({ delayMs, targetMs }) => targetMs < 140 && delayMs < longer.delayMs,
-      );
+      const after = await call.heldUntil('60 ms again', isSixty);
       await call.close();
       return { held: { before, longer, after }, report };
     }),
