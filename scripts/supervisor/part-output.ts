@@ -10,12 +10,16 @@ const ECHO_WINDOW_MS = 5_000;
 /** The same line again is shown once in so long: an outage has the same to say for every session. */
 const REPEAT_MS = 60_000;
 
+/** Whatever else stands there (Temporal's SDK has words of its own in `err`), a line with a level is one of a log. */
 const logLine = z.object({
   level: z.number(),
   msg: z.string().default(''),
-  err: z.object({ message: z.string().default('') }).optional(),
-  sessionId: z.string().optional(),
-  interactionId: z.string().optional(),
+  err: z
+    .object({ message: z.string().default('') })
+    .optional()
+    .catch(undefined),
+  sessionId: z.string().optional().catch(undefined),
+  interactionId: z.string().optional().catch(undefined),
 });
 
 /**

@@ -38,6 +38,13 @@ describe('a part’s output', () => {
     expect(shown).toEqual(['warning: lost (session~i~anna)', 'warning: found (i)']);
   });
 
+  it('is a line of a log whatever else stands in it', () => {
+    const shown: string[] = [];
+    const output = new PartOutput(new LogFile(join(folder, 'a.log')), (line) => shown.push(line));
+    output.take('{"level":40,"msg":"Task not found","err":"Status { code: NotFound }","sessionId":7}', 'stdout');
+    expect(shown).toEqual(['warning: Task not found']);
+  });
+
   it('of a program that is not ours is kept whatever it is, and not shown', () => {
     const log = new LogFile(join(folder, 'a.log'));
     const output = new PartOutput(log);
