@@ -26,7 +26,7 @@ const LIGHT = [
     'test/console/',
   ],
   ...['test/operations', 'test/readme', 'test/workflow-contract'],
-  ...['test/api/events', 'test/examples/'],
+  'test/api/events',
 ];
 const IN_CI = process.env.CI === 'true';
 

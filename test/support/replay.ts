@@ -7,8 +7,9 @@ import type { TestTemporal } from './temporal.js';
 import { testBundle } from './workflow-bundle.js';
 
 /**
- * Replays every run that a server has, as a worker does that takes a workflow over from another one; how many there are. Of
- * runs whose histories tell the same in the same order, one is replayed for all.
+ * Replays the runs that a server has, as a worker does that takes a workflow over from another one; how many there are. What
+ * decides how a history replays is what follows on what: a run all of whose stretches of {@link STRETCH} events others have
+ * shown to replay is taken for one that does.
  */
 export async function replayEveryHistory(temporal: TestTemporal): Promise<number> {
   const { workflow } = temporal.client;
@@ -19,9 +20,9 @@ export async function replayEveryHistory(temporal: TestTemporal): Promise<number
     for await (const { workflowId, runId } of workflow.list()) {
       runs += 1;
       const history = await workflow.getHandle(workflowId, runId).fetchHistory();
-      const kind = kindOf(history);
-      if (!seen.has(kind)) yield { workflowId, history };
-      seen.add(kind);
+      const news = stretchesOf(history).filter((stretch) => !seen.has(stretch));
+      if (news.length > 0) yield { workflowId, history };
+      for (const stretch of news) seen.add(stretch);
     }
   }
   for await (const { workflowId, runId, error } of Worker.runReplayHistories({ workflowBundle }, ofEachKind())) {
@@ -32,22 +33,24 @@ export async function replayEveryHistory(temporal: TestTemporal): Promise<number
   return runs;
 }
 
-/** What a history tells, without when, of whom and with which words: types, and the names of what was asked for. */
-function kindOf({ events }: Awaited<ReturnType<WorkflowHandle['fetchHistory']>>): string {
-  return (events ?? [])
-    .map((event) => {
-      const names = [
-        event.workflowExecutionStartedEventAttributes?.workflowType?.name,
-        event.workflowExecutionSignaledEventAttributes?.signalName,
-        event.activityTaskScheduledEventAttributes?.activityType?.name,
-        event.activityTaskFailedEventAttributes?.failure?.applicationFailureInfo?.type,
-        event.markerRecordedEventAttributes?.markerName,
-        event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input?.name,
-        event.signalExternalWorkflowExecutionInitiatedEventAttributes?.signalName,
-      ];
-      return [event.eventType, ...names.filter(Boolean)].join(' ');
-    })
-    .join('\n');
+/** The three of a workflow task, with what came before and what it did: what comes in one task, and in which order, shows. */
+const STRETCH = 5;
+
+/** What follows on what in a history, without when, of whom and with which words: types, and the names of what was asked for. */
+function stretchesOf({ events }: Awaited<ReturnType<WorkflowHandle['fetchHistory']>>): string[] {
+  const told = (events ?? []).map((event) => {
+    const names = [
+      event.workflowExecutionStartedEventAttributes?.workflowType?.name,
+      event.workflowExecutionSignaledEventAttributes?.signalName,
+      event.activityTaskScheduledEventAttributes?.activityType?.name,
+      event.activityTaskFailedEventAttributes?.failure?.applicationFailureInfo?.type,
+      event.markerRecordedEventAttributes?.markerName,
+      event.workflowExecutionUpdateAcceptedEventAttributes?.acceptedRequest?.input?.name,
+      event.signalExternalWorkflowExecutionInitiatedEventAttributes?.signalName,
+    ];
+    return [event.eventType, ...names.filter(Boolean)].join(' ');
+  });
+  return told.map((_, from) => told.slice(from, from + STRETCH).join('\n'));
 }
 
 /** Keeps a history in a file that outlives the server of the test; where. */
