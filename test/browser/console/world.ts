@@ -146,10 +146,18 @@ export class ConsoleWorld implements AsyncDisposable {
     return leg;
   }
 
-  /** What the platform was asked to do on a call, in order. */
+  /** What the platform was asked to do on a call, in order. What was tried again, for its answer took long, counts once. */
   commands(interactionId: string): string[] {
-    const requests = this.sessions.simulator.ledger.requests({ interactionId });
-    return requests.flatMap(({ method, action }) => (method === 'POST' ? [action] : []));
+    const requests = this.sessions.simulator.ledger
+      .requests({ interactionId })
+      .filter(({ method }) => method === 'POST');
+    const isAgain = (index: number): boolean => {
+      const [before, one] = [requests[index - 1], requests[index]];
+      return (
+        one?.action !== 'start' && before?.action === one?.action && before?.monitorSessionId === one?.monitorSessionId
+      );
+    };
+    return requests.flatMap(({ action }, index) => (isAgain(index) ? [] : [action]));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
