@@ -192,17 +192,17 @@ export class EventSockets {
     const sampled = sampledOf(samples, concerns, caller);
     if (sampled !== undefined) send(feed.samplesSoFar(sampled));
     unsentAtFirst = socket.bufferedAmount;
-    const sendSamples = (told: ToldSamples): void => {
+    const sendSamples = (told: ToldSamples, whose: (session: SessionSnapshot) => boolean): void => {
       if (socket.readyState !== WebSocket.OPEN) return;
       if (socket.bufferedAmount > UNSENT_SAMPLES_LIMIT + unsentAtFirst) return;
-      const text = sampled === undefined ? undefined : told.textFor(sampled);
+      const text = told.textFor(whose);
       if (text !== undefined) send(text);
     };
     const silence = feed.listen(
       ({ session, text }) => {
         if (socket.readyState === WebSocket.OPEN && concerns(session)) send(text);
       },
-      sampled === undefined ? undefined : sendSamples,
+      sampled === undefined ? undefined : (told) => sendSamples(told, sampled),
     );
 
     const expiry =

@@ -28,15 +28,16 @@ export function limitRate({ person, service }: RateLimits): RequestHandler {
     identifier: 'caller',
     standardHeaders: 'draft-8',
     legacyHeaders: false,
-    handler: (_request, response, next) => {
-      const seconds = String(response.getHeader('Retry-After') ?? WINDOW_MS / 1_000);
-      next(
-        new Problem('rate.limited', `More requests than one caller may send; the next are taken in ${seconds} s.`, {
-          headers: { 'Retry-After': seconds },
-        }),
-      );
-    },
+    handler: refusing(WINDOW_MS, 'More requests than one caller may send; the next are taken in'),
   });
+}
+
+/** Answers `429`. @param detail to be followed by the time that it takes */
+function refusing(windowMs: number, detail: string): RequestHandler {
+  return (_request, response, next) => {
+    const seconds = String(response.getHeader('Retry-After') ?? windowMs / 1_000);
+    next(new Problem('rate.limited', `${detail} ${seconds} s.`, { headers: { 'Retry-After': seconds } }));
+  };
 }
 
 /** Wrong keys and tokens that one address may try to sign in with, in {@link TRIES_WINDOW_MS}. */
@@ -57,14 +58,7 @@ export function limitTries(handler: Handler): Handler {
     identifier: 'sign-in',
     standardHeaders: 'draft-8',
     legacyHeaders: false,
-    handler: (_request, response, next) => {
-      const seconds = String(response.getHeader('Retry-After') ?? TRIES_WINDOW_MS / 1_000);
-      next(
-        new Problem('rate.limited', `Too many wrong keys or tokens from your address; try again in ${seconds} s.`, {
-          headers: { 'Retry-After': seconds },
-        }),
-      );
-    },
+    handler: refusing(TRIES_WINDOW_MS, 'Too many wrong keys or tokens from your address; try again in'),
   });
   return async (request, response) => {
     await new Promise<void>((resolve, reject) => {

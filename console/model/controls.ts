@@ -1,6 +1,7 @@
 import type { CommandAction } from '../../domain/commands.js';
 import type { SessionResource } from '../../domain/session.js';
 import type { Role } from '../../domain/sign-in.js';
+import { isHeard } from './model.js';
 import type { Command, Link } from './model.js';
 import { ordinal } from './words.js';
 
@@ -91,8 +92,7 @@ function maySpeak(roles: readonly Role[]): boolean {
 
 function hintOf(action: CommandAction, { session, sessions }: Situation): string {
   if (action === 'stop') {
-    const isHeard = session.state === 'WHISPER' || session.state === 'BARGE';
-    return isHeard ? 'Fall silent, and leave this call.' : 'Stop listening to this call.';
+    return isHeard(session) ? 'Fall silent, and leave this call.' : 'Stop listening to this call.';
   }
   if (action === 'silent') {
     return session.waiting === null
@@ -107,8 +107,8 @@ function hintOf(action: CommandAction, { session, sessions }: Situation): string
 
 /** Who has to fall silent before we may speak; `undefined`: nobody, as far as is known. */
 export function speakerBefore({ session, sessions }: Pick<Situation, 'session' | 'sessions'>): string | undefined {
-  if (session.state === 'WHISPER' || session.state === 'BARGE') return undefined;
-  const speaker = sessions.find(({ state }) => state === 'WHISPER' || state === 'BARGE');
+  if (isHeard(session)) return undefined;
+  const speaker = sessions.find(isHeard);
   // What other sessions show is told at once, what the platform says of the call was seen some time ago.
   if (speaker === undefined && session.bargeStatus === 'inactive') return undefined;
   return speaker?.supervisorId ?? 'Somebody else';

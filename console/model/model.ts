@@ -52,8 +52,6 @@ export interface Command {
   readonly status: 'sending' | 'unsent' | CommandResource['status'];
   readonly reason: string | null;
   readonly trouble: Trouble | null;
-  /** When it was asked for, ms since the epoch by our clock. */
-  readonly askedAtMs: number;
 }
 
 /** The audit trail of a session, as it was read. */
@@ -174,6 +172,11 @@ export function inOrderOfStart(sessions: readonly SessionResource[]): SessionRes
 
 function compare(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0;
+}
+
+/** Whether somebody on the call hears a session's supervisor, as the platform confirmed. */
+export function isHeard({ state }: SessionResource): boolean {
+  return state === 'WHISPER' || state === 'BARGE';
 }
 
 /** Who is signed in, as a supervisor; `null`: nobody. */

@@ -1,6 +1,7 @@
 import type { LegAtEnd, SessionEvent } from '../../domain/audit-entry.js';
 import type { CommandReason } from '../../domain/errors.js';
 import type { EndReason, SessionResource, SessionState } from '../../domain/session.js';
+import { isHeard } from './model.js';
 
 /** A state in words: what it is called, and what it means for those on the call. */
 interface StateWords {
@@ -167,8 +168,9 @@ const PRESENCE_WORDS: Readonly<Record<SessionState, string>> = {
 };
 
 /** Where a session stands, as it is said beside its supervisor's name: ben, `whispering`. */
-export function presenceWords({ state, waiting, ending }: SessionResource): string {
-  if (ending !== null) return state === 'BARGE' || state === 'WHISPER' ? 'leaving, perhaps still heard' : 'leaving';
+export function presenceWords(session: SessionResource): string {
+  const { state, waiting, ending } = session;
+  if (ending !== null) return isHeard(session) ? 'leaving, perhaps still heard' : 'leaving';
   if (waiting !== null) return `in line to ${waiting.mode}, ${ordinal(waiting.position)}`;
   return PRESENCE_WORDS[state];
 }

@@ -1,7 +1,7 @@
 import type { PageEvent } from '../model/model.js';
 import { readCalls, troubleOf } from './rest.js';
 
-/** How often the calls are listed, ms: the API asks the platform once a second at most, however many pages there are. */
+/** How often the calls are listed, ms: for each 200 the API asks the platform once a second at most, however many browsers there are. */
 const EVERY_MS = 2_500;
 /** The same while nobody looks at the page. */
 const EVERY_HIDDEN_MS = 15_000;

@@ -124,7 +124,7 @@ export class CommandLine {
 
   #asked(interactionId: string, action: CommandAction | 'start'): string {
     const commandId = newCommandId();
-    this.#dispatch({ type: 'asked', interactionId, command: { commandId, action, askedAtMs: Date.now() } });
+    this.#dispatch({ type: 'asked', interactionId, command: { commandId, action } });
     return commandId;
   }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { changeMessage, heartbeatMessage, samplesMessage, snapshotMessage } from '../../domain/notifications.js';
 import { sessionResource } from '../../domain/session.js';
 import { readTicket } from './rest.js';
+import { parsedJson } from './parsed-json.js';
 
 /** Heartbeats come every 15 s: after two that are missing the connection is dead, whatever the network says. */
 const SILENCE_LIMIT_MS = 35_000;
@@ -158,14 +159,6 @@ export class EventStream {
       void this.#open();
     }, pauseMs);
     this.#listener.lost(Date.now() + pauseMs);
-  }
-}
-
-function parsedJson(data: unknown): unknown {
-  try {
-    return typeof data === 'string' ? JSON.parse(data) : undefined;
-  } catch {
-    return undefined;
   }
 }
 

@@ -9,6 +9,7 @@ import { sessionResource } from '../../domain/session.js';
 import type { SessionResource } from '../../domain/session.js';
 import { me, signInState } from '../../domain/sign-in.js';
 import type { Me, SignInRequest, SignInWay } from '../../domain/sign-in.js';
+import { parsedJson } from './parsed-json.js';
 
 /** How long one request may take, ms. */
 const REQUEST_LIMIT_MS = 10_000;
@@ -113,14 +114,6 @@ async function send(method: string, path: string, init: RequestInit): Promise<Re
 
 function unanswered(): RestError {
   return new RestError('network', 'Earshot does not answer.', 0);
-}
-
-function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 const NOTHING = z.unknown();

@@ -61,8 +61,10 @@ function Bars({ quality }: { readonly quality: keyof typeof WORDS }): JSX.Elemen
 }
 
 function Chart({ samples }: { readonly samples: readonly MediaSample[] }): JSX.Element {
-  const lossTop = Math.max(LOSS_TOP, ...samples.map(({ packetLoss }) => packetLoss));
-  const jitterTop = Math.max(JITTER_TOP_MS, ...samples.map(({ jitterMs }) => jitterMs));
+  const worst = Math.max(...samples.map(({ packetLoss }) => packetLoss));
+  const longest = Math.max(...samples.map(({ jitterMs }) => jitterMs));
+  const lossTop = Math.max(LOSS_TOP, worst);
+  const jitterTop = Math.max(JITTER_TOP_MS, longest);
   const endMs = Date.parse(samples.at(-1)?.sampledAt ?? '');
   const firstMs = Date.parse(samples[0]?.sampledAt ?? '');
   const spanMs = Math.min(Math.max(endMs - firstMs, SHORTEST_SPAN_MS), LONGEST_SPAN_MS);
@@ -74,8 +76,6 @@ function Chart({ samples }: { readonly samples: readonly MediaSample[] }): JSX.E
         return `${x.toFixed(1)},${(HEIGHT - 2 - share(sample) * (HEIGHT - 4)).toFixed(1)}`;
       })
       .join(' ');
-  const worst = Math.max(...samples.map(({ packetLoss }) => packetLoss));
-  const longest = Math.max(...samples.map(({ jitterMs }) => jitterMs));
   return (
     <figure class="chart">
       <svg

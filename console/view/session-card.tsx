@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import type { SessionResource } from '../../domain/session.js';
-import { ownId } from '../model/model.js';
+import { isHeard, ownId } from '../model/model.js';
 import type { Command, Model } from '../model/model.js';
 import { agentName, endWords, maskedCustomer, ordinal, reasonWords, secondsLeft, STATE_WORDS } from '../model/words.js';
 import { useServerNow, useStore } from './context.js';
@@ -65,8 +65,8 @@ export function SessionCard({ session, model }: SessionCardProps): JSX.Element {
           {session.waiting !== null && <InLine session={session} />}
           {session.unansweredSince !== null && (
             <p class="trouble">
-              <Icon name="alert" /> The platform does not answer at the moment. What you asked for is tried until it
-              does.
+              <Icon name="alert" /> The telephony platform does not answer at the moment. Leaving is tried until it
+              does, what else you ask for only for half a minute.
             </p>
           )}
           <Controls session={session} sessions={sessions} command={command} model={model} />
@@ -111,11 +111,11 @@ function InLine({ session }: { readonly session: SessionResource }): JSX.Element
 }
 
 /** What it means for those on the call. Whoever leaves may be heard until the platform has confirmed it. */
-function meaningOf({ state, ending }: SessionResource): string {
+function meaningOf(session: SessionResource): string {
+  const { state, ending } = session;
   if (ending === null) return STATE_WORDS[state].meaning;
-  const isHeard = state === 'WHISPER' || state === 'BARGE';
   const until = 'The platform has not confirmed it yet';
-  return isHeard ? `${until}: until it does, you may still be heard` : `${until} (${endWords(ending.reason)})`;
+  return isHeard(session) ? `${until}: until it does, you may still be heard` : `${until} (${endWords(ending.reason)})`;
 }
 
 const ACTION_WORDS = {

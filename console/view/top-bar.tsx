@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Me } from '../../domain/sign-in.js';
 import type { SessionResource } from '../../domain/session.js';
+import { isHeard } from '../model/model.js';
 import type { Link, Model } from '../model/model.js';
 import { ownSessions } from '../model/rows.js';
 import { useServerNow, useStore } from './context.js';
@@ -47,13 +48,12 @@ interface SignOutQuestionProps {
 /** Whoever signs out stays on their calls, heard by those who hear them now: the sessions are not the page's. */
 function SignOutQuestion({ sessions, onNo }: SignOutQuestionProps): JSX.Element {
   const store = useStore();
-  const isHeard = sessions.some(({ state }) => state === 'WHISPER' || state === 'BARGE');
   const calls = sessions.length === 1 ? 'a call' : `${sessions.length} calls`;
   return (
     <div class="question" role="group" aria-label="Sign out?">
       <p>
         <Icon name="alert" /> You are on {calls}
-        {isHeard ? ', and heard there' : ''}. Signing out alone does not end that.
+        {sessions.some(isHeard) ? ', and heard there' : ''}. Signing out alone does not end that.
       </p>
       <button type="button" class="danger" onClick={() => void store.leaveAllAndSignOut()}>
         Leave and sign out

@@ -29,7 +29,7 @@ const OTHERS: readonly (readonly SessionResource[])[] = [
 ];
 
 function command(action: Command['action'], status: Command['status']): Command {
-  return { commandId: 'c', action, status, reason: null, trouble: null, askedAtMs: 0 };
+  return { commandId: 'c', action, status, reason: null, trouble: null };
 }
 const OPEN: readonly Command['status'][] = ['sending', 'accepted', 'queued'];
 const COMMANDS: readonly (Command | undefined)[] = [

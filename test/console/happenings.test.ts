@@ -14,7 +14,7 @@ describe('commands', () => {
   const asked = (commandId: string, interactionId = 'i'): PageEvent => ({
     type: 'asked',
     interactionId,
-    command: { commandId, action: 'whisper', askedAtMs: 0 },
+    command: { commandId, action: 'whisper' },
   });
   const answered = (commandId: string, status: CommandStatus, reason?: string): PageEvent => ({
     type: 'answered',
@@ -265,7 +265,7 @@ test('a card of what is over keeps the names of its call after the row has gone'
 
 test('what came of a command can be put away, but not what is still asked for', () => {
   const { interactionId } = resource();
-  const command = { commandId: 'c', action: 'barge', askedAtMs: 0 } as const;
+  const command = { commandId: 'c', action: 'barge' } as const;
   const asked = page(changed(resource()), { type: 'asked', interactionId, command });
   expect(later(asked, { type: 'outcome-read', interactionId }).commands.size).toBe(1);
   const failed = later(asked, { type: 'answered', interactionId, command: { ...command, status: 'failed' } });

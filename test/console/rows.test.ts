@@ -121,7 +121,7 @@ test('nothing is done anew where nothing has to go', () => {
 });
 
 test('what was asked of a call goes with its row', () => {
-  const command = { commandId: 'c', action: 'start', askedAtMs: 0 } as const;
+  const command = { commandId: 'c', action: 'start' } as const;
   const model = page(
     { type: 'calls-listed', items: [listed('a'), listed('b')], nowMs: 0 },
     { type: 'asked', interactionId: 'a', command },
