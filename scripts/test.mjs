@@ -28,6 +28,8 @@ const LIGHT = [
   ...['test/operations', 'test/readme', 'test/workflow-contract'],
   'test/api/events',
 ];
+/** Chromium works as hard as a whole product: by themselves, last, so that nobody's sessions wait behind it. */
+const BROWSER = ['test/browser/'];
 const IN_CI = process.env.CI === 'true';
 
 const bin = (path) => join(ROOT, 'node_modules', path);
@@ -61,7 +63,9 @@ else {
       jestStep('light', ['--maxWorkers=2', ...LIGHT]),
     ),
     jestStep('whole product', ['--maxWorkers=1', ...WHOLE_PRODUCT]).then(() =>
-      jestStep('others', ['--maxWorkers=2', ...without(...WORKFLOWS, ...WHOLE_PRODUCT, ...LIGHT)]),
+      jestStep('others', ['--maxWorkers=2', ...without(...WORKFLOWS, ...WHOLE_PRODUCT, ...LIGHT, ...BROWSER)]).then(
+        () => jestStep('browser', ['--maxWorkers=1', ...BROWSER]),
+      ),
     ),
   ]);
 }
