@@ -40,6 +40,7 @@ async function opened(): Promise<void> {
   await page.goto(api.url);
   await page.waitForSelector('[data-link=live]');
   await page.waitForSelector('[data-call=c2]');
+  expect(await page.textContent('#page')).not.toContain('If this stays');
 }
 
 function focused(): Promise<string> {
