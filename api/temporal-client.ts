@@ -1,8 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, Connection, isRetryableError, makeGrpcRetryInterceptor } from '@temporalio/client';
-import type { GrpcRetryOptions } from '@temporalio/client';
+import { Client, Connection, makeGrpcRetryInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { ApiSettings } from '../domain/settings.js';
+import { Retries } from './retries.js';
 import { TemporalTimeout } from './temporal-problem.js';
 
 /** Longest that one call may take before the caller is told that Temporal does not answer, ms. */
@@ -58,31 +57,6 @@ export class Temporal {
 
 function asError(reason: unknown): Error {
   return reason instanceof Error ? reason : new Error(String(reason));
-}
-
-/** Longest pause between two attempts at a call, ms. The SDK's own is 5 s, which is all that a call may take here. */
-const RETRY_PAUSE_MS = 500;
-
-/** Repeats calls that fail for a reason that passes, until they run out of time. */
-class Retries {
-  #ended = false;
-  #lastAtMs = 0;
-
-  readonly retryableDecider: GrpcRetryOptions['retryableDecider'] = (_attempt, status) =>
-    !this.#ended && isRetryableError(status);
-
-  readonly delayFunction: GrpcRetryOptions['delayFunction'] = (attempt) => {
-    const delayMs = Math.min(RETRY_PAUSE_MS, 50 * 2 ** attempt) * (0.8 + Math.random() * 0.4);
-    this.#lastAtMs = Math.max(this.#lastAtMs, performance.now() + delayMs);
-    return delayMs;
-  };
-
-  /** Lets no other retry begin, and resolves once those that are planned are made. */
-  async end(): Promise<void> {
-    this.#ended = true;
-    const leftMs = this.#lastAtMs - performance.now();
-    if (leftMs > 0) await sleep(leftMs + 20);
-  }
 }
 
 /** A connection that is not yet made: it comes up with the first call, and again after every outage. */

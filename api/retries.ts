@@ -1,0 +1,29 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isRetryableError } from '@temporalio/client';
+import type { GrpcRetryOptions } from '@temporalio/client';
+
+/** Longest pause between two attempts at a call, ms. The SDK's own is 5 s, which is all that a call may take here. */
+const RETRY_PAUSE_MS = 500;
+
+/** When calls that fail for a reason that passes are made again, until they run out of time; for the SDK's interceptor. */
+export class Retries implements GrpcRetryOptions {
+  #ended = false;
+  readonly #planned = new Set<Promise<void>>();
+
+  readonly retryableDecider: GrpcRetryOptions['retryableDecider'] = (_attempt, status) =>
+    !this.#ended && isRetryableError(status);
+
+  readonly delayFunction = (attempt: number): number => {
+    const delayMs = Math.min(RETRY_PAUSE_MS, 50 * 2 ** attempt) * (0.8 + Math.random() * 0.4);
+    // The SDK sets its timer in this same turn of the loop, so this one comes after it, however busy the process is.
+    const made = sleep(delayMs + 1).then(() => void this.#planned.delete(made));
+    this.#planned.add(made);
+    return delayMs;
+  };
+
+  /** Lets no other retry begin, and resolves once those that are planned are made. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    await Promise.all(this.#planned);
+  }
+}
