@@ -138,6 +138,15 @@ const settingsSchema = z.object({
     '127.0.0.1',
     'Address that it listens on; any but loopback needs `METRICS_KEY`',
   ),
+  workerCachedWorkflows: z
+    .string()
+    .refine((given) => /^\d{1,6}$/.test(given), 'must be a whole number from 0 to 999999')
+    .transform(Number)
+    .optional()
+    .register(about, {
+      meaning:
+        'Workflows that a worker keeps in memory (some 200 KiB each); the others are replayed when something happens to them; unset: what Temporal’s SDK takes from the memory that Node may use',
+    }),
   temporalAddress: z
     .string()
     .regex(/^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'must be host:port, without a scheme or a path')
@@ -277,6 +286,7 @@ const workerSchema = settingsSchema
     metricsKey: true,
     workerMetricsPort: true,
     workerMetricsHost: true,
+    workerCachedWorkflows: true,
     temporalAddress: true,
     temporalNamespace: true,
     temporalPort: true,

@@ -101,6 +101,7 @@ async function main(): Promise<void> {
           },
           metrics,
           workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
+          cachedWorkflows: settings.workerCachedWorkflows,
           followsEvents,
           media,
           token: { workerId, keep: () => platform.keepToken() },

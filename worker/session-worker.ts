@@ -31,6 +31,8 @@ export interface SessionWorkerOptions {
   readonly channelIdleMs?: number;
   /** How many activities of sessions and sweep run at a time. @default the SDK's own, 100 */
   readonly activitySlots?: number;
+  /** How many workflows are kept in memory. @default the SDK's own, by the memory that Node may use */
+  readonly cachedWorkflows?: number | undefined;
   /** The token that a `tokenKeeper` looks after, and the id that tells this process from all others. @default none */
   readonly token?: { readonly workerId: string; readonly keep: () => Promise<TokenReport> };
   /** Listens to the platform's event stream, if it is this worker's turn. @default false */
@@ -96,7 +98,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
   const { connection, namespace, taskQueue, workflowSettings, metrics } = options;
   const platform = metrics?.watchingStream(options.platform) ?? options.platform;
   const { announce = () => undefined, onTrouble = () => undefined, channelIdleMs, followsEvents = false } = options;
-  const { token, activitySlots, onCommandNews = () => undefined } = options;
+  const { token, activitySlots, cachedWorkflows, onCommandNews = () => undefined } = options;
   const client = new Client({ connection, namespace });
   const mediaServers = createMediaServerLookup(platform);
   const activities = createActivities(platform, workflowSettings, mediaServers, channelIdleMs);
@@ -138,6 +140,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     sinks,
     stickyQueueScheduleToStartTimeout: STICKY_FOR,
     workflowFailureErrorTypes: FAILURES_OF_WORKFLOWS,
+    ...(cachedWorkflows === undefined ? {} : { maxCachedWorkflows: cachedWorkflows }),
     ...(activitySlots === undefined ? {} : { maxConcurrentActivityTaskExecutions: activitySlots }),
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
   });
