@@ -30,9 +30,13 @@ function quietRuntime(): void {
   installRuntimeLog(pino({ level: process.env['LOG_LEVEL'] ?? 'silent' }));
 }
 
-/** A Temporal server for a test file: the real one, in memory, on free ports. */
+/**
+ * A Temporal server for a test file: the real one, in memory, on free ports.
+ * @param moreArgs of the dev server
+ */
 export async function startTemporal(
   dynamicConfig: Readonly<Record<string, number | boolean>> = {},
+  moreArgs: readonly string[] = [],
 ): Promise<TestTemporal> {
   quietRuntime();
   const { path } = await provisionTemporalCli();
@@ -42,7 +46,10 @@ export async function startTemporal(
     `${name}=${JSON.stringify(value)}`,
   ]);
   const environment = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path }, extraArgs: [...afterPort(extraArgs), ...configArgs] },
+    server: {
+      executable: { type: 'existing-path', path },
+      extraArgs: [...afterPort(extraArgs), ...configArgs, ...moreArgs],
+    },
   });
   const { nativeConnection, address } = environment;
   await ensureSearchAttributes(nativeConnection, NAMESPACE);
