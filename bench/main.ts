@@ -1,85 +1,57 @@
 import { writeFile } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import { pino } from 'pino';
 import { installRuntimeLog } from '../worker/runtime-log.js';
-import { againOnTheCall, firstOnTheCall } from './acquire.js';
+import { measureChannel } from './channel/channel-part.js';
 import { CleanUp } from './clean-up.js';
-import { earshotPattern } from './earshot-pattern.js';
-import type { OfEach, Pattern } from './exclusive-channel.js';
-import { judge } from './goals.js';
-import { handOver } from './hand-over.js';
-import { samplePattern } from './official-sample/sample-pattern.js';
+import { measureCrowd } from './crowd/crowd-part.js';
+import { measureFloor } from './floor/floor-part.js';
+import { measureLoad } from './load/load-part.js';
 import { benchOptions, USAGE } from './options.js';
-import type { BenchOptions, Rounds } from './options.js';
-import type { Rest } from './quiet.js';
-import { report } from './report.js';
-import type { Row } from './result.js';
-import { takeTurns } from './scenario.js';
-import type { Scenario } from './scenario.js';
-import { openWorld } from './world.js';
-import type { World } from './world.js';
+import type { BenchOptions, Part } from './options.js';
+import { asText } from './section.js';
+import type { Section } from './section.js';
 
 /** Measured, and a goal was missed. */
 const GOAL_MISSED = 1;
 /** Not measured. */
 const FAILED = 2;
 
-async function bench(options: BenchOptions, cleanUp: CleanUp): Promise<{ isMet: boolean }> {
-  const world = await openWorld(cleanUp);
-  const patterns = { earshot: await earshotPattern(world, cleanUp), sample: await samplePattern(world, cleanUp) };
-  const rows = await measure(world, patterns, options);
-  const violations = world.simulator.ledger.violations();
-  const [first] = violations;
-  if (first !== undefined) throw new Error(`The platform saw ${first.rule} (${first.detail}): nothing counts`);
+const MEASURE: Readonly<Record<Part, (options: BenchOptions, cleanUp: CleanUp) => Promise<Section | Section[]>>> = {
+  channel: measureChannel,
+  floor: measureFloor,
+  load: measureLoad,
+  crowd: measureCrowd,
+};
 
-  const goals = judge(rows);
-  const context = contextOf(world, options);
-  process.stdout.write(`${report(context, rows, goals)}\n`);
-  if (options.json !== undefined) {
-    await writeFile(options.json, `${JSON.stringify({ context, rows, goals }, undefined, 2)}\n`);
-  }
-  return { isMet: goals.every(({ isMet }) => isMet) };
-}
-
-async function measure(world: World, patterns: OfEach<Pattern>, options: BenchOptions): Promise<Row[]> {
-  // Node compiles what runs often: without this, what is measured first would seem slow.
-  process.stderr.write('Warming up …\n');
-  await takeTurns(
-    world.client,
-    patterns,
-    handOver(options.warmUp.waiting, world, 'back to back'),
-    options.warmUp.rounds,
-  );
-
-  const rows: Row[] = [];
-  const row = async (
-    id: Row['id'],
-    title: string,
-    rest: Rest,
-    open: (pattern: Pattern) => Promise<Scenario>,
-    rounds: Rounds,
-  ): Promise<void> => {
-    process.stderr.write(`Measuring: ${title}, ${rest} (${rounds.samples} samples each) …\n`);
-    rows.push({ id, title, rest, measured: await takeTurns(world.client, patterns, open, rounds) });
-  };
-  await row('acquire-first', 'acquired, first on the call', 'quiet', firstOnTheCall(world), options.first);
-  for (const rest of ['back to back', 'quiet'] as const) {
-    await row('acquire-again', 'acquired, again on the call', rest, againOnTheCall(world, rest), options.again);
-    for (const waiting of options.waiting) {
-      const title = `hand-over, ${waiting} waiting`;
-      await row(`hand-over-${waiting}`, title, rest, handOver(waiting, world, rest), options.handOver);
+async function bench(options: BenchOptions): Promise<{ isMet: boolean }> {
+  const environment = environmentOf();
+  process.stdout.write(`${environment}\n\n`);
+  const sections: Section[] = [];
+  for (const part of options.parts) {
+    const cleanUp = new CleanUp();
+    try {
+      const measured = [await MEASURE[part](options, cleanUp)].flat();
+      // As soon as it is there: the next part may take long, or fail.
+      for (const section of measured) process.stdout.write(`${asText(section)}\n`);
+      sections.push(...measured);
+    } finally {
+      await cleanUp.run();
     }
   }
-  return rows;
+  if (options.json !== undefined) {
+    await writeFile(options.json, `${JSON.stringify({ environment, sections }, undefined, 2)}\n`);
+  }
+  return { isMet: sections.every(({ goals }) => goals.every(({ isMet }) => isMet)) };
 }
 
-function contextOf({ serverVersion }: World, { first, again, handOver }: BenchOptions): string {
+function environmentOf(): string {
   return [
-    `${availableParallelism()} cores`,
+    `${availableParallelism()} cores (${cpus()[0]?.model.trim() ?? 'unknown'})`,
+    `${(totalmem() / 2 ** 30).toFixed(0)} GiB`,
+    `${process.platform} ${process.arch}`,
     `Node.js ${process.version}`,
-    `Temporal server ${serverVersion} in memory`,
-    'everything but it in one process',
-    `samples: ${first.samples} first, ${again.samples} again, ${handOver.samples} of each hand-over`,
+    'Temporal’s dev server in memory, as `npm start` configures it',
   ].join(', ');
 }
 
@@ -94,18 +66,15 @@ function readOptions(): BenchOptions | undefined {
 
 const options = readOptions();
 if (options === undefined) process.exit(FAILED);
-// So that the server is ended too.
+// So that everything that was started is ended too.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(FAILED));
 installRuntimeLog(pino({ level: process.env['LOG_LEVEL'] ?? 'error' }, pino.destination(2)));
-const cleanUp = new CleanUp();
 try {
-  const { isMet } = await bench(options, cleanUp);
+  const { isMet } = await bench(options);
   process.exitCode = isMet ? 0 : GOAL_MISSED;
 } catch (error) {
   process.stderr.write(
     `The bench failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
   );
   process.exitCode = FAILED;
-} finally {
-  await cleanUp.run();
 }

@@ -24,10 +24,11 @@ import { installRuntimeLog } from '../worker/runtime-log.js';
 import { createSessionWorker } from '../worker/session-worker.js';
 import { aFewAtATime } from './a-few-at-a-time.js';
 import { CleanUp } from './clean-up.js';
-import { LoneSimulator } from './lone-simulator.js';
+import { LoneSimulator } from './stage/lone-simulator.js';
 import { until } from './until.js';
-import { NAMESPACE, openWorld } from './world.js';
-import type { World } from './world.js';
+import { openWorld } from './channel/world.js';
+import { NAMESPACE } from './stage/temporal-server.js';
+import type { World } from './channel/world.js';
 
 /**
  * `npm run bench:media`: what affinity is worth, and what it costs to follow how well legs are heard. See README.md.

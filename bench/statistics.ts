@@ -16,3 +16,11 @@ export function percentile(samples: readonly number[], percent: number): number 
   if (value === undefined) throw new RangeError('Expected at least one sample, got none');
   return value;
 }
+
+/** The middle one; of an even number the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const [below, above] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  if (below === undefined || above === undefined) throw new RangeError('Expected at least one value, got none');
+  return (below + above) / 2;
+}

@@ -1,15 +1,14 @@
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import { createHttpPlatform } from '../platform/http-platform.js';
-import type { TelephonyPlatform } from '../platform/telephony-platform.js';
-import { startSimulator } from '../simulator/simulator.js';
-import type { Simulator } from '../simulator/simulator.js';
-import { ensureSearchAttributes } from '../worker/search-attributes.js';
-import type { CleanUp } from './clean-up.js';
+import { createHttpPlatform } from '../../platform/http-platform.js';
+import type { TelephonyPlatform } from '../../platform/telephony-platform.js';
+import { startSimulator } from '../../simulator/simulator.js';
+import type { Simulator } from '../../simulator/simulator.js';
+import { ensureSearchAttributes } from '../../worker/search-attributes.js';
+import type { CleanUp } from '../clean-up.js';
 import type { OfEach } from './exclusive-channel.js';
-import { startTemporal } from './temporal-server.js';
+import { NAMESPACE, startTemporal } from '../stage/temporal-server.js';
 
-export const NAMESPACE = 'default';
 const SECRET = 'bench-secret';
 
 /** What both patterns share: Temporal, the platform, and the ways to them. */
@@ -25,7 +24,7 @@ export interface World {
 }
 
 export async function openWorld(cleanUp: CleanUp): Promise<World> {
-  const address = await startTemporal(NAMESPACE, cleanUp);
+  const { address } = await startTemporal(cleanUp);
   const connection = await NativeConnection.connect({ address });
   cleanUp.add(() => connection.close());
   await ensureSearchAttributes(connection, NAMESPACE);

@@ -1,5 +1,5 @@
-import type { WorkflowSettings } from '../activities/read-activities.js';
-import type { CleanUp } from './clean-up.js';
+import type { WorkflowSettings } from '../../activities/read-activities.js';
+import type { CleanUp } from '../clean-up.js';
 
 /** Seconds. Nobody may expire while waiting: a queue has to keep its size for as long as it is measured. */
 export const WAIT_SECONDS = 600;

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, Worker } from '@temporalio/worker';
-import { createActivities } from '../../activities/activities.js';
-import { createMediaServerLookup } from '../../activities/media-server-lookup.js';
-import { SHUTDOWN_GRACE_MS } from '../../worker/session-worker.js';
+import { createActivities } from '../../../activities/activities.js';
+import { createMediaServerLookup } from '../../../activities/media-server-lookup.js';
+import { SHUTDOWN_GRACE_MS } from '../../../worker/session-worker.js';
 import { WORKFLOW_SETTINGS } from '../workers.js';
-import { NAMESPACE } from '../world.js';
+import { NAMESPACE } from '../../stage/temporal-server.js';
 import type { World } from '../world.js';
 import { createLockActivities } from './request-lock.js';
 

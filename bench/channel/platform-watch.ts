@@ -1,5 +1,5 @@
-import type { Simulator } from '../simulator/simulator.js';
-import { until } from './until.js';
+import type { Simulator } from '../../simulator/simulator.js';
+import { until } from '../until.js';
 
 /** How often the ledger is looked at, ms. What is measured is the ledger's own time and not when it was seen. */
 const LOOK_EVERY_MS = 5;

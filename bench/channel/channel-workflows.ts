@@ -1,6 +1,6 @@
 import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { aFewAtATime } from './a-few-at-a-time.js';
+import { aFewAtATime } from '../a-few-at-a-time.js';
 import type { Channel } from './exclusive-channel.js';
 
 /** What Temporal says of each workflow of a channel: the lock's first; `undefined` for one that never ran. */

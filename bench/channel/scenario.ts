@@ -3,9 +3,9 @@ import { EventCounter } from './event-count.js';
 import type { EventCount } from './event-count.js';
 import { PATTERNS } from './exclusive-channel.js';
 import type { Channel, OfEach, Pattern } from './exclusive-channel.js';
-import type { Rounds } from './options.js';
-import { summarise } from './statistics.js';
-import type { Summary } from './statistics.js';
+import type { Rounds } from '../options.js';
+import { summarise } from '../statistics.js';
+import type { Summary } from '../statistics.js';
 
 /** A thing to measure, set up for one pattern. */
 export interface Scenario {

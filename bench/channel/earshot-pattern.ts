@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
-import type { CommandSignal, StartSessionInput } from '../domain/commands.js';
-import { mutexWorkflowId, sessionWorkflowId } from '../domain/identifiers.js';
-import { sessionSnapshot } from '../domain/session.js';
-import type { SessionSnapshot } from '../domain/session.js';
-import { DEFAULT_TASK_QUEUE, MONITORING_SESSION, SESSION_MEMO } from '../domain/workflow-contract.js';
-import { createSessionWorker } from '../worker/session-worker.js';
-import { aFewAtATime } from './a-few-at-a-time.js';
-import type { CleanUp } from './clean-up.js';
+import type { CommandSignal, StartSessionInput } from '../../domain/commands.js';
+import { mutexWorkflowId, sessionWorkflowId } from '../../domain/identifiers.js';
+import { sessionSnapshot } from '../../domain/session.js';
+import type { SessionSnapshot } from '../../domain/session.js';
+import { DEFAULT_TASK_QUEUE, MONITORING_SESSION, SESSION_MEMO } from '../../domain/workflow-contract.js';
+import { createSessionWorker } from '../../worker/session-worker.js';
+import { aFewAtATime } from '../a-few-at-a-time.js';
+import type { CleanUp } from '../clean-up.js';
 import type { Pattern, Speaker } from './exclusive-channel.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 import { runInBackground, WORKFLOW_SETTINGS } from './workers.js';
-import { NAMESPACE } from './world.js';
+import { NAMESPACE } from '../stage/temporal-server.js';
 import type { World } from './world.js';
 
 const READY_EVERY_MS = 50;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { aFewAtATime } from '../a-few-at-a-time.js';
-import type { CleanUp } from '../clean-up.js';
+import { aFewAtATime } from '../../a-few-at-a-time.js';
+import type { CleanUp } from '../../clean-up.js';
 import type { Pattern, Speaker } from '../exclusive-channel.js';
-import { until } from '../until.js';
+import { until } from '../../until.js';
 import { runInBackground, WAIT_SECONDS } from '../workers.js';
 import type { World } from '../world.js';
 import { BARGE, IS_WAITING, SILENT, SPEAKER_WORKFLOW } from './messages.js';

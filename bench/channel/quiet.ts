@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { describeAll } from './channel-workflows.js';
 import type { Channel } from './exclusive-channel.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 
 const LOOK_EVERY_MS = 100;
 const REST_MS = 100;

@@ -1,10 +1,10 @@
-import { aFewAtATime } from './a-few-at-a-time.js';
+import { aFewAtATime } from '../a-few-at-a-time.js';
 import type { Channel, Pattern, Speaker } from './exclusive-channel.js';
 import { PlatformWatch } from './platform-watch.js';
 import { rest, untilQuiet } from './quiet.js';
 import type { Rest } from './quiet.js';
 import type { Scenario } from './scenario.js';
-import { until } from './until.js';
+import { until } from '../until.js';
 import type { World } from './world.js';
 
 /** Earshot tells those who have moved up a second after a hand-over, on purpose outside of it. */

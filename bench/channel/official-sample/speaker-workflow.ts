@@ -8,9 +8,9 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { LegActivities } from '../../activities/leg-activities.js';
-import type { MonitorMode } from '../../domain/session.js';
-import type { Leg } from '../../platform/telephony-platform.js';
+import type { LegActivities } from '../../../activities/leg-activities.js';
+import type { MonitorMode } from '../../../domain/session.js';
+import type { Leg } from '../../../platform/telephony-platform.js';
 import { BARGE, IS_WAITING, LOCK_ACQUIRED, SILENT } from './messages.js';
 import type { LockGrant } from './messages.js';
 import type { LockActivities } from './request-lock.js';
