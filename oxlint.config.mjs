@@ -13,12 +13,15 @@ const LAYERS = {
     packages: ['@temporalio/workflow', '@temporalio/common', 'zod'],
   },
   directory: { folders: ['domain'] },
+  codec: { folders: ['domain'] },
   http: { folders: ['domain'] },
   telemetry: { folders: [] },
   activities: { folders: ['domain', 'directory', 'platform'] },
   bus: { folders: ['domain'] },
-  worker: { folders: ['domain', 'bus', 'directory', 'http', 'telemetry', 'platform', 'workflows', 'activities'] },
-  api: { folders: ['domain', 'bus', 'directory', 'http', 'telemetry'] },
+  worker: {
+    folders: ['domain', 'bus', 'codec', 'directory', 'http', 'telemetry', 'platform', 'workflows', 'activities'],
+  },
+  api: { folders: ['domain', 'bus', 'codec', 'directory', 'http', 'telemetry'] },
   simulator: { folders: [] },
   scripts: { folders: ['domain'] },
   // The supervisors' page: what it knows of the rest is what REST and the WebSocket say.

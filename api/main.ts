@@ -5,6 +5,8 @@ import type { Logger } from 'pino';
 import type { HintSource } from '../bus/hints.js';
 import { hintsFromSupervisor, tellSupervisor } from '../bus/process-bus.js';
 import { hintChannel, hintsFromRedis, onceInRedis, RedisConnection, toLog } from '../bus/redis-bus.js';
+import type { EncryptionCodec } from '../codec/encryption-codec.js';
+import { clientCodec, onceAMinute, payloadEncryption } from '../codec/payload-encryption.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { apiSettings, SettingsError } from '../domain/settings.js';
 import type { ApiSettings } from '../domain/settings.js';
@@ -35,7 +37,9 @@ async function main(): Promise<void> {
   const metrics = new ApiMetrics();
   addProcessMetrics(metrics.registry);
   const credentials = await credentialsOf(settings, log);
-  const connection = connectionOf(settings);
+  const encryption = payloadEncryption(settings);
+  const unreadable = onceAMinute((trouble) => log.warn({ err: trouble, keyId: trouble.keyId }, 'payload.unreadable'));
+  const connection = connectionOf(settings, clientCodec(encryption, unreadable));
   const { client, address, namespace } = connection;
   const bus = connectBus(settings, namespace, log);
   try {
@@ -57,7 +61,8 @@ async function main(): Promise<void> {
       stopping,
     });
     const { server, url } = await bind(api, settings);
-    log.info({ url, temporal: address, namespace }, 'api.ready');
+    const encrypts = encryption.encrypts ? encryption.keys[0]?.id : undefined;
+    log.info({ url, temporal: address, namespace, encrypts }, 'api.ready');
     tellSupervisor({ type: 'ready', url });
 
     const probe = new ReadinessProbe(new Temporal(client, settings.temporalTaskQueue));
@@ -126,9 +131,9 @@ async function keyOfThisMachine(): Promise<string> {
   }
 }
 
-function connectionOf(settings: ApiSettings): LazyConnection {
+function connectionOf(settings: ApiSettings, codec: EncryptionCodec): LazyConnection {
   try {
-    return prepareConnection(settings);
+    return prepareConnection(settings, codec);
   } catch (error) {
     throw new CannotStart(
       `The Temporal connection is configured wrongly (TEMPORAL_* or its configuration file): ${describe(error)}`,

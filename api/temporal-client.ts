@@ -1,4 +1,5 @@
 import { Client, Connection, makeGrpcRetryInterceptor } from '@temporalio/client';
+import type { PayloadCodec } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { ApiSettings } from '../domain/settings.js';
 import { Retries } from './retries.js';
@@ -72,10 +73,12 @@ export interface LazyConnection {
  * Prepares the connection from everything that `@temporalio/envconfig` reads: `TEMPORAL_ADDRESS`, `TEMPORAL_API_KEY`,
  * TLS files, the profile of a configuration file. Without an address: the embedded server's.
  *
+ * @param codec what payloads go through on their way, by default nothing
  * @throws Error for a configuration file or TLS file that can't be used.
  */
 export function prepareConnection(
   settings: Pick<ApiSettings, 'temporalAddress' | 'temporalPort' | 'temporalNamespace'>,
+  codec?: PayloadCodec,
 ): LazyConnection {
   const { connectionOptions, namespace = settings.temporalNamespace } = loadClientConnectConfig();
   const { apiKey, tls, metadata } = connectionOptions;
@@ -91,7 +94,11 @@ export function prepareConnection(
     channelArgs: { 'grpc.initial_reconnect_backoff_ms': 200, 'grpc.max_reconnect_backoff_ms': 2_000 },
   });
   return {
-    client: new Client({ connection, namespace }),
+    client: new Client({
+      connection,
+      namespace,
+      ...(codec === undefined ? {} : { dataConverter: { payloadCodecs: [codec] } }),
+    }),
     address,
     namespace,
     close: async () => {

@@ -1,5 +1,5 @@
-import { defaultPayloadConverter } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
+import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-workflow/codec-helpers.js';
 import { commandAction, commandSignal, startSessionInput } from '../domain/commands.js';
 import { findCommand, newSessionRecord } from '../domain/session-record.js';
 import type { SessionRecord } from '../domain/session-record.js';
@@ -19,16 +19,19 @@ export async function unbegunReport(temporal: Temporal, session: SessionSnapshot
   const workflow = temporal.client.workflow.getHandle(sessionId, runId);
   const { events } = await temporal.call(() => workflow.fetchHistory());
   const started = events?.[0]?.workflowExecutionStartedEventAttributes?.input;
-  const input = startSessionInput.safeParse(valueOf(started)).data ?? { interactionId, supervisorId };
-  const begun = newSessionRecord(input, { sessionId, runId }, startedAt);
-  const { commands, history } = (events ?? []).reduce(withSignal, begun);
-  return { session, commands: [...commands], history: [...history] };
+  const input = startSessionInput.safeParse(await valueOf(temporal, started)).data ?? { interactionId, supervisorId };
+  let record = newSessionRecord(input, { sessionId, runId }, startedAt);
+  for (const event of events ?? []) {
+    const sent = await valueOf(temporal, event.workflowExecutionSignaledEventAttributes?.input);
+    record = withSignal(record, event, sent);
+  }
+  return { session, commands: [...record.commands], history: [...record.history] };
 }
 
-function withSignal(record: SessionRecord, event: HistoryEvent): SessionRecord {
+function withSignal(record: SessionRecord, event: HistoryEvent, payload: unknown): SessionRecord {
   const signal = event.workflowExecutionSignaledEventAttributes;
   const action = commandAction.safeParse(signal?.signalName).data;
-  const sent = commandSignal.safeParse(valueOf(signal?.input) ?? {}).data;
+  const sent = commandSignal.safeParse(payload ?? {}).data;
   if (action === undefined || sent === undefined) return record;
 
   // Only the session would have named one that has no name; by its place in Temporal's history it can be told apart.
@@ -44,11 +47,13 @@ function withSignal(record: SessionRecord, event: HistoryEvent): SessionRecord {
 }
 
 /** The first value of a message, if it can be read; its sender may be anybody. */
-function valueOf(message: { readonly payloads?: readonly object[] | null } | null | undefined): unknown {
-  const [payload] = message?.payloads ?? [];
-  if (payload === undefined) return undefined;
+async function valueOf(
+  { client }: Temporal,
+  message: { readonly payloads?: object[] | null } | null | undefined,
+): Promise<unknown> {
+  if ((message?.payloads ?? []).length === 0) return undefined;
   try {
-    return defaultPayloadConverter.fromPayload<unknown>(payload);
+    return await decodeFromPayloadsAtIndex<unknown>(client.options.loadedDataConverter, 0, message?.payloads);
   } catch {
     return undefined;
   }

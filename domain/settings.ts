@@ -179,6 +179,14 @@ const settingsSchema = z.object({
     .string()
     .optional()
     .register(about, { meaning: '`temporal` executable to use for the embedded server; unset: found or downloaded' }),
+  payloadKeysFile: z.string().optional().register(about, {
+    meaning:
+      'File of the keys by which what Temporal keeps is encrypted ([docs/encryption.md](docs/encryption.md)); unset: it is not',
+  }),
+  payloadEncryption: z.enum(['on', 'off'], 'must be on or off').optional().register(about, {
+    meaning:
+      'Whether the first of these keys encrypts: `on`, which is so wherever there are keys, or `off`: they only decrypt, as until every process has them',
+  }),
   platformBaseUrl: z
     .string()
     .refine(isBaseUrl, BASE_URL_EXPECTATION)
@@ -276,6 +284,8 @@ const apiSchema = settingsSchema.pick({
   temporalNamespace: true,
   temporalPort: true,
   temporalTaskQueue: true,
+  payloadKeysFile: true,
+  payloadEncryption: true,
   platformWebhookSecret: true,
   redisUrl: true,
   logLevel: true,
@@ -291,6 +301,8 @@ const workerSchema = settingsSchema
     temporalNamespace: true,
     temporalPort: true,
     temporalTaskQueue: true,
+    payloadKeysFile: true,
+    payloadEncryption: true,
     platformEventsUrl: true,
     sweepIntervalSeconds: true,
     bargeWaitSeconds: true,
@@ -351,6 +363,7 @@ export function readSettings(env: Environment): Settings {
     ...metricsFaults(env),
     ...portFaults(env),
     ...credentialFaults(env),
+    ...encryptionFaults(env),
   ]);
 }
 
@@ -360,7 +373,7 @@ export function readSettings(env: Environment): Settings {
  * @throws {SettingsError} naming every fault.
  */
 export function apiSettings(env: Environment): ApiSettings {
-  return read(apiSchema, env, [...listenFaults(env), ...tokenFaults(env)]);
+  return read(apiSchema, env, [...listenFaults(env), ...tokenFaults(env), ...encryptionFaults(env)]);
 }
 
 /**
@@ -369,7 +382,7 @@ export function apiSettings(env: Environment): ApiSettings {
  * @throws {SettingsError} naming every fault.
  */
 export function workerSettings(env: Environment): WorkerSettings {
-  return read(workerSchema, env, metricsFaults(env));
+  return read(workerSchema, env, [...metricsFaults(env), ...encryptionFaults(env)]);
 }
 
 /** One row of the README's table of settings. */
@@ -482,6 +495,12 @@ function tokenFaults(env: Environment): SettingsFault[] {
   const missing = names.filter((name) => valueOf(env, name) === undefined);
   if (missing.length === names.length) return [];
   return missing.map((name) => ({ name, message: `is required with the others of ${names.join(', ')}, and not set` }));
+}
+
+/** Whoever asks for encryption must not run without. */
+function encryptionFaults(env: Environment): SettingsFault[] {
+  if (valueOf(env, 'PAYLOAD_ENCRYPTION') !== 'on' || valueOf(env, 'PAYLOAD_KEYS_FILE') !== undefined) return [];
+  return [{ name: 'PAYLOAD_KEYS_FILE', message: 'is required with PAYLOAD_ENCRYPTION=on and not set' }];
 }
 
 function portFaults(env: Environment): SettingsFault[] {

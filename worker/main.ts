@@ -9,6 +9,7 @@ import type { HintSink } from '../bus/hints.js';
 import { hintsToSupervisor, tellSupervisor } from '../bus/process-bus.js';
 import { hintChannel, hintsToRedis, RedisConnection, toLog } from '../bus/redis-bus.js';
 import { sampleBatches } from '../bus/samples.js';
+import { clientCodec, onceAMinute, payloadEncryption } from '../codec/payload-encryption.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import type { Logger } from 'pino';
 import type { LegSample } from '../domain/notifications.js';
@@ -37,6 +38,9 @@ async function main(): Promise<void> {
   const sdkMetrics = new SdkMetrics();
   if (isWatched) await sdkMetrics.bind((address) => installRuntimeLog(log, address));
   else installRuntimeLog(log);
+
+  const encryption = payloadEncryption(settings);
+  const onUnreadable = onceAMinute((trouble) => log.warn({ err: trouble, keyId: trouble.keyId }, 'payload.unreadable'));
 
   const stop = stopRequest();
   const metrics = new WorkerMetrics();
@@ -71,7 +75,8 @@ async function main(): Promise<void> {
     try {
       await ensureSearchAttributes(connection, namespace);
       const { temporalTaskQueue: taskQueue, sweepIntervalSeconds, confirmTimeoutSeconds, bargeWaitSeconds } = settings;
-      const client = new Client({ connection, namespace });
+      const dataConverter = { payloadCodecs: [clientCodec(encryption, onUnreadable)] };
+      const client = new Client({ connection, namespace, dataConverter });
       const hints = hintSinks(settings, namespace, log);
       // Before the workers: a connection that a worker uses can't be closed, and that would be all that is told.
       const sweep = { intervalMs: sweepIntervalSeconds * 1_000 };
@@ -100,6 +105,8 @@ async function main(): Promise<void> {
             for (const outcome of outcomes) log.info(outcome, 'command.settled');
           },
           metrics,
+          encryption,
+          onUnreadable,
           workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
           cachedWorkflows: settings.workerCachedWorkflows,
           followsEvents,
@@ -112,7 +119,8 @@ async function main(): Promise<void> {
         readiness.started((limitMs) =>
           connection.withDeadline(Date.now() + limitMs, () => connection.workflowService.getSystemInfo({})),
         );
-        log.info({ taskQueue, namespace, metrics: shown?.url }, 'worker.ready');
+        const encrypts = encryption.encrypts ? encryption.keys[0]?.id : undefined;
+        log.info({ taskQueue, namespace, encrypts, metrics: shown?.url }, 'worker.ready');
         tellSupervisor({ type: 'ready', url: shown?.url });
         if (stop.isRequested()) worker.shutdown();
         await running;

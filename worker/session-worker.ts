@@ -1,5 +1,6 @@
 import { Worker } from '@temporalio/worker';
 import type { InjectedSinks, NativeConnection, WorkerOptions } from '@temporalio/worker';
+import { asyncLocalStorage } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
 import { createActivities } from '../activities/activities.js';
 import { createEventActivities } from '../activities/follow-events.js';
@@ -9,6 +10,10 @@ import { createMediaServerLookup } from '../activities/media-server-lookup.js';
 import type { WorkflowSettings } from '../activities/read-activities.js';
 import type { SessionAnnouncement } from '../domain/announcements.js';
 import type { CommandNews } from '../domain/command-outcomes.js';
+import { EncryptionCodec } from '../codec/encryption-codec.js';
+import { clientCodec, encryptFailures, NO_ENCRYPTION } from '../codec/payload-encryption.js';
+import type { PayloadEncryption } from '../codec/payload-encryption.js';
+import type { PayloadUnreadable } from '../codec/payload-unreadable.js';
 import { EventRouter } from '../directory/event-router.js';
 import { watchQueue } from '../domain/channel.js';
 import { workerQueue } from '../domain/token-keeper.js';
@@ -47,6 +52,10 @@ export interface SessionWorkerOptions {
   readonly onCommandNews?: (news: CommandNews) => void;
   /** Counts what all of that comes to. @default nothing is counted */
   readonly metrics?: WorkerMetrics;
+  /** What is encrypted, and how. @default nothing, and nothing that is can be read */
+  readonly encryption?: PayloadEncryption;
+  /** Is told of what lists showed and nobody here can read. @default nobody */
+  readonly onUnreadable?: (trouble: PayloadUnreadable) => void;
   /** Of `bundleWorkflows`. @default what the build left, or a fresh one */
   readonly workflowBundle?: WorkerOptions['workflowBundle'];
 }
@@ -99,7 +108,14 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
   const platform = metrics?.watchingStream(options.platform) ?? options.platform;
   const { announce = () => undefined, onTrouble = () => undefined, channelIdleMs, followsEvents = false } = options;
   const { token, activitySlots, cachedWorkflows, onCommandNews = () => undefined } = options;
-  const client = new Client({ connection, namespace });
+  const { encryption = NO_ENCRYPTION, onUnreadable = () => undefined } = options;
+  const client = new Client({
+    connection,
+    namespace,
+    dataConverter: { payloadCodecs: [clientCodec(encryption, onUnreadable)] },
+  });
+  const dataConverter = { payloadCodecs: [taskCodec(encryption, onUnreadable)] };
+  if (encryption.encrypts) encryptFailures();
   const mediaServers = createMediaServerLookup(platform);
   const activities = createActivities(platform, workflowSettings, mediaServers, channelIdleMs);
   const router = new EventRouter(client, onTrouble);
@@ -134,6 +150,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
   const main = await Worker.create({
     connection,
     namespace,
+    dataConverter,
     taskQueue,
     workflowBundle: options.workflowBundle ?? (await builtBundle()) ?? (await bundleWorkflows()),
     activities: metrics === undefined ? activities : observed(activities, metrics),
@@ -147,6 +164,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
   const watch = await Worker.create({
     connection,
     namespace,
+    dataConverter,
     taskQueue: watchQueue(taskQueue),
     activities: {
       ...createWatchActivities(),
@@ -166,6 +184,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
       await Worker.create({
         connection,
         namespace,
+        dataConverter,
         taskQueue: workerQueue(taskQueue, token.workerId),
         activities: createTokenActivities(token.keep),
         maxConcurrentActivityTaskPolls: 1,
@@ -184,4 +203,18 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
       await Promise.all(workers.map((worker) => worker.run().finally(shutdown))).finally(() => router.close());
     },
   };
+}
+
+/**
+ * A task that can't be read fails, and Temporal tries it again until a worker comes that has the key: nothing is decided by
+ * what nobody could read. What activities ask by their client, which has the codec of its worker, is read as the API does.
+ */
+function taskCodec(encryption: PayloadEncryption, onUnreadable: (trouble: PayloadUnreadable) => void): EncryptionCodec {
+  return new EncryptionCodec({
+    ...encryption,
+    replaces: (trouble) => {
+      onUnreadable(trouble);
+      return asyncLocalStorage.getStore() !== undefined;
+    },
+  });
 }

@@ -9,6 +9,7 @@ const FOLDERS = [
   'bus',
   'http',
   'directory',
+  'codec',
   'telemetry',
   'platform',
   'workflows',

@@ -17,7 +17,7 @@ const children = new Set<ChildProcess>();
 beforeAll(async () => {
   await mkdir(join(ROOT, '.cache'), { recursive: true });
   folder = await mkdtemp(join(ROOT, '.cache/api-process-'));
-  for (const layer of ['api', 'directory', 'domain', 'bus', 'http', 'telemetry']) {
+  for (const layer of ['api', 'codec', 'directory', 'domain', 'bus', 'http', 'telemetry']) {
     await mkdir(join(folder, layer));
     for (const name of await readdir(join(ROOT, layer))) {
       const source = await readFile(join(ROOT, layer, name), 'utf8');

@@ -113,6 +113,16 @@ describe('readSettings', () => {
     (value) => expect(faultNames({ TEMPORAL_UI_URL: value })).toEqual(['TEMPORAL_UI_URL']),
   );
 
+  it('does not run without keys where encryption is asked for, and with keys encrypts unless told', () => {
+    expect(faultNames({ PAYLOAD_ENCRYPTION: 'on' })).toEqual(['PAYLOAD_KEYS_FILE']);
+    for (const env of [{ PAYLOAD_ENCRYPTION: 'on' }, { PAYLOAD_ENCRYPTION: 'yes' }]) {
+      expect(errorOf(() => apiSettings(env)).faults).toHaveLength(1);
+      expect(errorOf(() => workerSettings({ ...PLATFORM, ...env })).faults).toHaveLength(1);
+    }
+    expect(readSettings({ PAYLOAD_ENCRYPTION: 'off' }).payloadEncryption).toBe('off');
+    expect(apiSettings({ PAYLOAD_KEYS_FILE: '/run/keys' })).toMatchObject({ payloadKeysFile: '/run/keys' });
+  });
+
   it('takes off or a WebSocket URL for the events', () => {
     expect(readSettings({ PLATFORM_EVENTS_URL: 'off' }).platformEventsUrl).toBe('off');
     expect(readSettings({ PLATFORM_EVENTS_URL: 'wss://p/e' }).platformEventsUrl).toBe('wss://p/e');

@@ -43,6 +43,7 @@ describe('the parts of the product', () => {
       ...TOKENS,
       RATE_LIMIT_PERSON: '9',
       CORS_ORIGINS: 'https://d',
+      PAYLOAD_KEYS_FILE: '/keys',
       PATH: '/bin',
       HOME: '/',
     };
@@ -57,7 +58,7 @@ describe('the parts of the product', () => {
         .sort(),
     );
     expect(seen['worker']).toEqual(
-      [...everyone, 'PLATFORM_BASE_URL', 'PLATFORM_CLIENT_ID', 'PLATFORM_CLIENT_SECRET']
+      [...everyone, 'PAYLOAD_KEYS_FILE', 'PLATFORM_BASE_URL', 'PLATFORM_CLIENT_ID', 'PLATFORM_CLIENT_SECRET']
         .concat(['TEMPORAL_ADDRESS', 'TEMPORAL_CONFIG_FILE', 'WORKER_METRICS_PORT'])
         .sort(),
     );
@@ -67,6 +68,7 @@ describe('the parts of the product', () => {
         ...Object.keys(TOKENS),
         'API_KEY',
         'CORS_ORIGINS',
+        'PAYLOAD_KEYS_FILE',
         'PLATFORM_WEBHOOK_SECRET',
         'PORT',
         'RATE_LIMIT_PERSON',

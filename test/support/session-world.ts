@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { WorkflowIdConflictPolicy } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
+import type { PayloadEncryption } from '../../codec/payload-encryption.js';
 import type { SessionAnnouncement } from '../../domain/announcements.js';
 import type { StartSessionInput } from '../../domain/commands.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
@@ -55,6 +56,8 @@ export interface SessionWorldOptions {
   readonly media?: MediaSettings;
   /** Is told of each announcement. @default nobody */
   readonly announce?: (announcement: SessionAnnouncement, run: string) => void;
+  /** What the next worker has to encrypt with. @default nothing */
+  readonly encryption?: () => PayloadEncryption;
   /** Has a `tokenKeeper` look after the token of each worker that is started. @default false */
   readonly keepsTokens?: boolean;
 }
@@ -112,6 +115,7 @@ export async function createSessionWorld(
       followsEvents: cleaning?.followsEvents ?? false,
       ...(options.media === undefined ? {} : { media: options.media }),
       metrics,
+      ...(options.encryption === undefined ? {} : { encryption: options.encryption() }),
       workflowBundle,
       ...(workerId === undefined ? {} : { token: { workerId, keep: () => platform.keepToken() } }),
     });
