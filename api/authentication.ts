@@ -36,11 +36,18 @@ export function authenticator({ apiKey, tokens, keyName = 'API_KEY' }: Credentia
   };
 }
 
-/** Lets requests of callers it knows pass, by `Authorization` or, without that, by the cookie; everyone else gets `401`. */
-export function requireCaller(authenticate: Authenticate, signIns: SignIns): RequestHandler {
+/**
+ * Lets requests of callers it knows pass, by `Authorization` or, without that, by the cookie; everyone else gets `401`.
+ * @param mayUseCookie whether the page that a request comes from may use the cookie besides our own, by default none
+ */
+export function requireCaller(
+  authenticate: Authenticate,
+  signIns: SignIns,
+  mayUseCookie: (request: Request) => boolean = () => false,
+): RequestHandler {
   return async (request, _response, next) => {
     const authorization = request.get('authorization');
-    const person = authorization === undefined ? await personByCookie(request, signIns) : undefined;
+    const person = authorization === undefined ? await personByCookie(request, signIns, mayUseCookie) : undefined;
     const caller = person ?? (await authenticate(authorization));
     setCaller(request, caller);
     contextOf(request).actor = actorOf(caller);
@@ -52,10 +59,14 @@ export function requireCaller(authenticate: Authenticate, signIns: SignIns): Req
  * Whoever the cookie of a request stands for; `undefined`: it has none.
  * @throws {Problem} `authentication.required`, `authentication.unavailable`, `access.denied`
  */
-export async function personByCookie(request: Request, signIns: SignIns): Promise<Caller | undefined> {
+export async function personByCookie(
+  request: Request,
+  signIns: SignIns,
+  mayUseCookie: (request: Request) => boolean = () => false,
+): Promise<Caller | undefined> {
   const cookie = signInCookieOf(request);
   if (cookie === undefined) return undefined;
-  requireOwnPage(request);
+  if (!mayUseCookie(request)) requireOwnPage(request);
   return personOf(cookie, signIns);
 }
 

@@ -8,7 +8,7 @@ const REMEMBERED_SECONDS = 600;
 
 /**
  * Lets pages of these origins use REST (Fetch Standard, CORS); of all others the browser keeps the answers away. No cookie
- * is ever let through: a page authenticates by its bearer.
+ * is let through: a page authenticates by its bearer.
  */
 export function allowOrigins(origins: readonly string[]): RequestHandler {
   return cors({
@@ -24,6 +24,21 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
       'RateLimit-Policy',
       'X-Request-Id',
     ],
+    maxAge: REMEMBERED_SECONDS,
+  });
+}
+
+/**
+ * Lets pages of these origins, Temporal's UI that is, decrypt what they show: by a bearer, or by the cookie of whoever has
+ * signed in to Earshot's page, which the UI sends along where it is told to include credentials.
+ */
+export function allowCodecOrigins(origins: readonly string[]): RequestHandler {
+  return cors({
+    origin: [...origins],
+    credentials: true,
+    methods: ['POST'],
+    // `X-Namespace`: which one the UI shows. The keys are those of this deployment, whatever it says.
+    allowedHeaders: ['Authorization', 'Content-Type', 'X-Namespace'],
     maxAge: REMEMBERED_SECONDS,
   });
 }

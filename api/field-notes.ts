@@ -27,6 +27,12 @@ export const FIELD_NOTES: NotesOn<typeof REQUESTS> & NotesOn<typeof ANSWERS> = {
     reason: 'Goes to the audit trail.',
     runId: 'The session that is meant, if another may have been started under the same id since: 409 then.',
   },
+  Payloads: {
+    payloads: 'As Temporal’s HTTP API shows them: metadata and data, every value in base64.',
+  },
+  CodedPayloads: {
+    payloads: 'Likewise.',
+  },
   Session: {
     sessionId: 'session~{interactionId}~{supervisorId}; also the id of its Temporal workflow.',
     runId: 'Tells one session from the next under the same sessionId.',

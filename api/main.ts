@@ -6,7 +6,7 @@ import type { HintSource } from '../bus/hints.js';
 import { hintsFromSupervisor, tellSupervisor } from '../bus/process-bus.js';
 import { hintChannel, hintsFromRedis, onceInRedis, RedisConnection, toLog } from '../bus/redis-bus.js';
 import type { EncryptionCodec } from '../codec/encryption-codec.js';
-import { clientCodec, onceAMinute, payloadEncryption } from '../codec/payload-encryption.js';
+import { clientCodec, onceAMinute, payloadEncryption, remoteCodec } from '../codec/payload-encryption.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { apiSettings, SettingsError } from '../domain/settings.js';
 import type { ApiSettings } from '../domain/settings.js';
@@ -57,6 +57,7 @@ async function main(): Promise<void> {
       webhookSecrets: settings.platformWebhookSecret,
       page: { folder: fileURLToPath(new URL('../console', import.meta.url)) },
       temporalUiUrl: settings.temporalUiUrl,
+      ...(encryption.keys.length === 0 ? {} : { codec: remoteCodec(encryption) }),
       draining,
       stopping,
     });

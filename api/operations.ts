@@ -10,12 +10,18 @@ import { tokenHealth } from '../domain/token-keeper.js';
 import { me, signInRequest, signInState } from '../domain/sign-in.js';
 import type { Role } from '../domain/sign-in.js';
 import { problemBody } from './problem.js';
+import { CODEC_BODY_LIMIT, remotePayloads } from './remote-payloads.js';
 import { pageLimit } from './request-input.js';
 
 /** What REST takes and answers, operation by operation: routes, checks and the OpenAPI document all come from here. */
 
 /** What callers send, by the name that the document gives it. */
-export const REQUESTS = { NewSession: sessionRequest, NewCommand: commandRequest, SignIn: signInRequest } as const;
+export const REQUESTS = {
+  NewSession: sessionRequest,
+  NewCommand: commandRequest,
+  SignIn: signInRequest,
+  Payloads: remotePayloads,
+} as const;
 
 /** @param maxLength of what `encodeCursor` makes of the list's own place, characters */
 const cursor = (maxLength: number) =>
@@ -41,6 +47,7 @@ export const ANSWERS = {
   Ticket: z.object({ ticket: z.string(), expiresAt: z.iso.datetime() }),
   SignInState: signInState,
   Me: me,
+  CodedPayloads: remotePayloads,
   Liveness: z.object({ status: z.literal('alive') }),
   Readiness: z.object({
     status: z.enum(['ready', 'unready']),
@@ -100,6 +107,8 @@ export interface Operation {
   readonly query?: z.ZodObject;
   readonly headers?: readonly RequestHeader[];
   readonly body?: keyof typeof REQUESTS;
+  /** Largest body taken, bytes. @default 16 KiB */
+  readonly bodyLimit?: number;
   readonly answers: Readonly<Record<number, Answer>>;
   /** Besides those that any operation may answer. */
   readonly problems: readonly ProblemCode[];
@@ -280,6 +289,31 @@ export const OPERATIONS = [
     summary: 'Ask who one is',
     answers: { 200: { description: 'Whoever asks.', body: 'Me' } },
     problems: [],
+    access: ANY_ROLE,
+  },
+  {
+    id: 'decodePayloads',
+    method: 'POST',
+    path: '/v1/codec/decode',
+    summary: 'Decrypt what Temporal keeps, for its UI and command line',
+    description:
+      'Temporal’s protocol of codec servers: give it the address up to /v1/codec. What is not encrypted is answered as it is; what cannot be decrypted is answered as {unreadable} and the reason. Where PAYLOAD_KEYS_FILE is not set there is nothing here.',
+    body: 'Payloads',
+    bodyLimit: CODEC_BODY_LIMIT,
+    answers: { 200: { description: 'As many payloads, in the same order.', body: 'CodedPayloads' } },
+    problems: ['not.found'],
+    access: ANY_ROLE,
+  },
+  {
+    id: 'encodePayloads',
+    method: 'POST',
+    path: '/v1/codec/encode',
+    summary: 'Encrypt what is sent to Temporal by its UI or command line',
+    description: 'With PAYLOAD_ENCRYPTION=off all payloads are answered as they are.',
+    body: 'Payloads',
+    bodyLimit: CODEC_BODY_LIMIT,
+    answers: { 200: { description: 'As many payloads, in the same order.', body: 'CodedPayloads' } },
+    problems: ['not.found'],
     access: ANY_ROLE,
   },
   {

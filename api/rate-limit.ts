@@ -1,7 +1,8 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
 import { actorOf, callerOf } from './caller.js';
 import { Problem } from './problem.js';
+import { CODEC_PATH } from './remote-payloads.js';
 import type { Handler } from './routes.js';
 
 /** Requests a second, by the kind of caller, on average over {@link WINDOW_MS}. */
@@ -9,6 +10,9 @@ export interface RateLimits {
   readonly person: number;
   readonly service: number;
 }
+
+/** Temporal's UI asks once for each event of a history, all at once. */
+const CODEC_REQUESTS_FOR_ONE = 20;
 
 /** Short, so that whoever was too fast can stop a session soon again. */
 const WINDOW_MS = 10_000;
@@ -20,16 +24,24 @@ const WINDOW_MS = 10_000;
 export function limitRate({ person, service }: RateLimits): RequestHandler {
   return rateLimit({
     windowMs: WINDOW_MS,
-    limit: (request) => (WINDOW_MS / 1_000) * (callerOf(request).kind === 'service' ? service : person),
+    limit: (request) =>
+      (WINDOW_MS / 1_000) *
+      (callerOf(request).kind === 'service' ? service : person) *
+      (isForCodec(request) ? CODEC_REQUESTS_FOR_ONE : 1),
     keyGenerator: (request) => {
       const caller = callerOf(request);
-      return `${caller.kind} ${actorOf(caller)}`;
+      // Counted apart: who looks at a history can stop a session all the same.
+      return `${caller.kind} ${actorOf(caller)}${isForCodec(request) ? ' codec' : ''}`;
     },
     identifier: 'caller',
     standardHeaders: 'draft-8',
     legacyHeaders: false,
     handler: refusing(WINDOW_MS, 'More requests than one caller may send; the next are taken in'),
   });
+}
+
+function isForCodec({ baseUrl, path }: Request): boolean {
+  return `${baseUrl}${path}`.startsWith(`${CODEC_PATH}/`);
 }
 
 /** Answers `429`. @param detail to be followed by the time that it takes */

@@ -9,17 +9,22 @@ import { invalidRequest, Problem } from './problem.js';
 const BODY_LIMIT = 16 * 1_024;
 
 /** Reads a JSON body, to be checked by {@link parseBody}. */
-export const readJson = express.json({
-  limit: BODY_LIMIT,
-  inflate: false,
-  // Any JSON: what is none of ours is told by its schema.
-  strict: false,
-  type: () => true,
-  verify: (_request, _response, body) => {
-    // Decoding would put U+FFFD in its place, and another id than the caller's would be monitored.
-    if (!isUtf8(body)) throw new Error('is not UTF-8');
-  },
-});
+export const readJson = jsonOf(BODY_LIMIT);
+
+/** Reads a JSON body of so many bytes at most. */
+export function jsonOf(limit: number): RequestHandler {
+  return express.json({
+    limit,
+    inflate: false,
+    // Any JSON: what is none of ours is told by its schema.
+    strict: false,
+    type: () => true,
+    verify: (_request, _response, body) => {
+      // Decoding would put U+FFFD in its place, and another id than the caller's would be monitored.
+      if (!isUtf8(body)) throw new Error('is not UTF-8');
+    },
+  });
+}
 
 /** Refuses a body that doesn't claim to be JSON, or none at all. */
 export const requireJson: RequestHandler = (request, _response, next) => {

@@ -5,7 +5,7 @@ import { OPERATIONS } from './operations.js';
 import type { OperationId } from './operations.js';
 import { Problem } from './problem.js';
 import { contextOf } from './request-context.js';
-import { readJson, requireJson } from './request-input.js';
+import { jsonOf, readJson, requireJson } from './request-input.js';
 
 /** Answers a request, or throws a `Problem`. */
 export type Handler = (request: Request, response: Response) => Promise<void>;
@@ -62,11 +62,12 @@ export function addOperations(
   handlers: Readonly<Record<OperationId, Handler>>,
 ): void {
   const byPath = new Map<string, Handlers>();
-  const withoutBody = new Set<string>();
+  const readers = new Map<string, readonly RequestHandler[]>();
   for (const operation of OPERATIONS) {
     const { id, path, method, access } = operation;
     if ((access === 'anybody') !== (whose === 'anybody')) continue;
-    if (method === 'POST' && !('body' in operation)) withoutBody.add(path);
+    if (method === 'POST' && !('body' in operation)) readers.set(path, []);
+    if ('bodyLimit' in operation) readers.set(path, [requireJson, jsonOf(operation.bodyLimit)]);
 
     byPath.set(path, {
       ...byPath.get(path),
@@ -74,9 +75,10 @@ export function addOperations(
     });
   }
   for (const [path, handlersOfPath] of byPath) {
+    const readBody = readers.get(path);
     addRoute(router, path.replaceAll(/\{(\w+)\}/g, ':$1'), handlersOfPath, {
       produces: 'application/json',
-      ...(withoutBody.has(path) ? { readBody: [] } : {}),
+      ...(readBody === undefined ? {} : { readBody }),
     });
   }
 }

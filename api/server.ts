@@ -1,4 +1,5 @@
 import type { Client } from '@temporalio/client';
+import type { PayloadCodec } from '@temporalio/common';
 import express from 'express';
 import type { Express } from 'express';
 import type { Logger } from 'pino';
@@ -8,7 +9,7 @@ import { answerProblems } from './answer-problems.js';
 import { authenticator, requireCaller } from './authentication.js';
 import type { Credentials } from './credentials.js';
 import { createSession } from './create-session.js';
-import { allowOrigins } from './cross-origin.js';
+import { allowCodecOrigins, allowOrigins } from './cross-origin.js';
 import { asyncApiDocument } from './asyncapi.js';
 import { createTicket } from './create-ticket.js';
 import { getDocs, getDocument } from './documents.js';
@@ -27,6 +28,7 @@ import { Problem } from './problem.js';
 import { limitRate, limitTries } from './rate-limit.js';
 import type { RateLimits } from './rate-limit.js';
 import { getCommand } from './read-command.js';
+import { CODEC_PATH, decodePayloads, encodePayloads } from './remote-payloads.js';
 import { requestLog } from './request-context.js';
 import { addOperations, addRoute } from './routes.js';
 import { sendCommand } from './send-command.js';
@@ -64,8 +66,10 @@ export interface ApiDependencies {
   readonly webhookSecrets?: string | undefined;
   /** The supervisors' page. @default there is none */
   readonly page?: Page;
-  /** Base URL of Temporal's UI, for links. @default nobody knows where it is */
+  /** Base URL of Temporal's UI, for links, and for its pages to decrypt what they show. @default nobody knows where it is */
   readonly temporalUiUrl?: string | undefined;
+  /** What those decrypt by. @default nothing is encrypted */
+  readonly codec?: PayloadCodec;
   /**
    * Aborted when the process is about to end: answers that are held for their outcome go out at once.
    * @default never
@@ -104,6 +108,7 @@ export function createApi({
   webhookSecrets,
   page,
   temporalUiUrl,
+  codec,
   stopping = new AbortController().signal,
   draining = stopping,
   callLimitMs,
@@ -127,6 +132,8 @@ export function createApi({
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing');
 
   app.use(requestLog(log), metrics.countRequests);
+  const uiOrigin = temporalUiUrl === undefined ? [] : [new URL(temporalUiUrl).origin];
+  if (codec !== undefined && uiOrigin.length > 0) app.use(CODEC_PATH, allowCodecOrigins(uiOrigin));
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   app.use('/metrics', mayReadMetrics(authenticate, metricsKey));
   addRoute(app, '/metrics', { GET: metrics.page(temporal, probe) });
@@ -151,12 +158,20 @@ export function createApi({
     signIn: limitTries(signIn(signIns, temporalUi)),
     signOut: signOut(),
     getMe: getMe(temporalUi),
+    decodePayloads: decodePayloads(codec),
+    encodePayloads: encodePayloads(codec),
     getLiveness,
     getReadiness: getReadiness(probe, draining),
   };
   addOperations(app, 'anybody', handlers);
 
-  app.use('/v1', requireCaller(authenticate, signIns));
+  // Browsers tell the truth of where a page comes from, and ask before they send what it has them send.
+  const isTemporalUi = ({ originalUrl, headers: { origin } }: express.Request): boolean =>
+    codec !== undefined &&
+    origin !== undefined &&
+    uiOrigin.includes(origin) &&
+    originalUrl.startsWith(`${CODEC_PATH}/`);
+  app.use('/v1', requireCaller(authenticate, signIns, isTemporalUi));
   if (rateLimits !== undefined) app.use('/v1', limitRate(rateLimits));
   const speaksWebSocket = (): never => {
     throw new Problem('upgrade.required', 'Connect with a WebSocket; /asyncapi.json says what is told there.', {

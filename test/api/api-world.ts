@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
+import type { PayloadCodec } from '@temporalio/common';
 import { bundleWorkflowCode, Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { z } from 'zod';
@@ -62,6 +63,7 @@ interface ApiOptions {
   readonly metricsKey?: string;
   readonly page?: Page;
   readonly temporalUiUrl?: string;
+  readonly codec?: PayloadCodec;
   readonly draining?: AbortSignal;
 }
 

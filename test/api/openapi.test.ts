@@ -75,12 +75,11 @@ test('every operation is in the document with all that it may answer', () => {
 
 test('every code is one that some operation may answer, or that needs none', () => {
   const answered = new Set(OPERATIONS.flatMap((operation) => problemsOf(operation)));
-  // Of the WebSocket, of the platform's own address, and of addresses and methods that there are not.
+  // Of the WebSocket, of the platform's own address, and of methods that there are not.
   expect(PROBLEM_CODES.filter((code) => !answered.has(code))).toEqual([
     'upgrade.required',
     'too.many.connections',
     'webhook.signature.invalid',
-    'not.found',
     'method.not.allowed',
   ]);
 });
