@@ -8,7 +8,7 @@ import { hintChannel, hintsFromRedis, onceInRedis, RedisConnection, toLog } from
 import type { EncryptionCodec } from '../codec/encryption-codec.js';
 import { clientCodec, onceAMinute, payloadEncryption, remoteCodec } from '../codec/payload-encryption.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
-import { apiSettings, SettingsError } from '../domain/settings.js';
+import { apiSettings, doubtfulNames, SettingsError } from '../domain/settings.js';
 import type { ApiSettings } from '../domain/settings.js';
 import { addProcessMetrics } from '../telemetry/process-metrics.js';
 import { keptApiKey } from './api-key.js';
@@ -30,6 +30,7 @@ const DRAIN_LIMIT_MS = 8_000;
 async function main(): Promise<void> {
   const settings = apiSettings(process.env);
   const log = pino({ level: settings.logLevel, base: { part: 'api' } });
+  for (const strange of doubtfulNames(process.env)) log.warn(strange, 'setting.unknown');
   const draining = stopRequest();
   // What waits for its outcome is answered at once when this comes, so that it is not cut off later.
   const end = new AbortController();

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isOfAService, strangeNames } from './setting-names.js';
 
 /** What the environment gives a process: `process.env` or a test's own. An empty string counts as unset. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -418,7 +419,7 @@ function environmentName(key: string): string {
 
 function valueOf(env: Environment, name: string): string | undefined {
   const value = env[name]?.trim();
-  return value === '' ? undefined : value;
+  return value === '' || value === undefined || isOfAService(name, value) ? undefined : value;
 }
 
 function read<Schema extends z.ZodObject>(schema: Schema, env: Environment, crossFaults: SettingsFault[]) {
@@ -433,9 +434,28 @@ function read<Schema extends z.ZodObject>(schema: Schema, env: Environment, cros
   });
   // A setting that is wrong by itself isn't also reported for what follows from it.
   const known = new Set(faults.map(({ name }) => name));
-  const all = [...faults, ...crossFaults.filter(({ name }) => !known.has(name))];
+  const all = [...faults, ...crossFaults.filter(({ name }) => !known.has(name)), ...nameFaults(env)];
   if (!result.success || all.length > 0) throw new SettingsError(all);
   return result.data;
+}
+
+/** What is set would be ignored, and somebody believes that it is not. */
+function nameFaults(env: Environment): SettingsFault[] {
+  return namesLikeOurs(env)
+    .filter(({ isMisspelt }) => isMisspelt)
+    .map(({ name, nearest }) => ({ name, message: `is no setting: ${nearest} is. Rename it, or unset it` }));
+}
+
+function namesLikeOurs(env: Environment): ReturnType<typeof strangeNames> {
+  return strangeNames(
+    env,
+    settingsTable().map(({ name }) => name),
+  );
+}
+
+/** Variables that may have been meant as settings. Others may use them, so they stop nobody. */
+export function doubtfulNames(env: Environment): readonly { readonly name: string; readonly nearest: string }[] {
+  return namesLikeOurs(env).filter(({ isMisspelt }) => !isMisspelt);
 }
 
 const SECRETS = new Set(

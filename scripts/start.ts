@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
-import { SettingsError, readSettings, type Settings } from '../domain/settings.js';
+import { SettingsError, doubtfulNames, readSettings, type Settings } from '../domain/settings.js';
 import { checkPorts, type PortWish } from './ports.js';
 import { productParts, reachable, type ProductPlan } from './product-parts.js';
 import { removePidFile } from './supervisor/pid-file.js';
@@ -116,6 +116,9 @@ function shortPath(path: string): string {
 /** Resolves with the exit code once everything has stopped. */
 async function run(): Promise<number> {
   const settings = readSettings(process.env);
+  for (const { name, nearest } of doubtfulNames(process.env)) {
+    complain(`${name} is no setting of Earshot, and is ignored (${nearest} would be one)`);
+  }
   const folders = makeFolders();
   const lock = join(folders.run, SUPERVISOR_PID_FILE);
   await takeOver(folders.run, tell);

@@ -13,7 +13,7 @@ import { clientCodec, onceAMinute, payloadEncryption } from '../codec/payload-en
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import type { Logger } from 'pino';
 import type { LegSample } from '../domain/notifications.js';
-import { SettingsError, workerSettings } from '../domain/settings.js';
+import { doubtfulNames, SettingsError, workerSettings } from '../domain/settings.js';
 import type { WorkerSettings } from '../domain/settings.js';
 import { createHttpPlatform } from '../platform/http-platform.js';
 import { PlatformError } from '../platform/platform-error.js';
@@ -34,6 +34,7 @@ import { keepStandingWorkflows } from './standing-workflows.js';
 async function main(): Promise<void> {
   const settings = workerSettings(process.env);
   const log = pino({ level: settings.logLevel, base: { part: 'worker' } });
+  for (const strange of doubtfulNames(process.env)) log.warn(strange, 'setting.unknown');
   const isWatched = settings.workerMetricsPort !== 'off';
   const sdkMetrics = new SdkMetrics();
   if (isWatched) await sdkMetrics.bind((address) => installRuntimeLog(log, address));
