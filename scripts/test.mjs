@@ -18,6 +18,7 @@ const WORKFLOWS = ['test/workflows/', 'test/faults/', 'test/activities/', 'test/
 const LIGHT = [
   ...[
     'test/domain/',
+    'test/histories/',
     'test/lint/',
     'test/platform/',
     'test/scripts/',

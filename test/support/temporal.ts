@@ -24,7 +24,7 @@ export interface TestTemporal {
 let runtimeInstalled = false;
 
 /** Once a file, before its first connection: Temporal's own log stays quiet unless `LOG_LEVEL` says otherwise. */
-function quietRuntime(): void {
+export function quietRuntime(): void {
   if (runtimeInstalled) return;
   runtimeInstalled = true;
   installRuntimeLog(pino({ level: process.env['LOG_LEVEL'] ?? 'silent' }));
