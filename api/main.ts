@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
@@ -28,7 +29,7 @@ import { watchTemporal } from './watch-temporal.js';
 const DRAIN_LIMIT_MS = 8_000;
 
 async function main(): Promise<void> {
-  const settings = apiSettings(process.env);
+  const settings = apiSettings(process.env, (path) => readFileSync(path, 'utf8'));
   const log = pino({ level: settings.logLevel, base: { part: 'api' } });
   for (const strange of doubtfulNames(process.env)) log.warn(strange, 'setting.unknown');
   const draining = stopRequest();

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { fileSetting, secretsFromFiles } from './secret-files.js';
+import type { ReadFile } from './secret-files.js';
 import { isOfAService, strangeNames } from './setting-names.js';
 
 /** What the environment gives a process: `process.env` or a test's own. An empty string counts as unset. */
@@ -355,10 +357,11 @@ export class SettingsError extends Error {
 /**
  * Reads every setting, as `npm start` does.
  *
+ * @param readFile for secrets that stand in files (`API_KEY_FILE`)
  * @throws {SettingsError} naming every fault.
  */
-export function readSettings(env: Environment): Settings {
-  return read(settingsSchema, env, [
+export function readSettings(given: Environment, readFile: ReadFile = noFiles): Settings {
+  return read(settingsSchema, given, readFile, (env) => [
     ...listenFaults(env),
     ...tokenFaults(env),
     ...metricsFaults(env),
@@ -371,19 +374,25 @@ export function readSettings(env: Environment): Settings {
 /**
  * Reads the settings of an API process, and looks at no others.
  *
+ * @param readFile for secrets that stand in files (`API_KEY_FILE`)
  * @throws {SettingsError} naming every fault.
  */
-export function apiSettings(env: Environment): ApiSettings {
-  return read(apiSchema, env, [...listenFaults(env), ...tokenFaults(env), ...encryptionFaults(env)]);
+export function apiSettings(given: Environment, readFile: ReadFile = noFiles): ApiSettings {
+  return read(apiSchema, given, readFile, (env) => [
+    ...listenFaults(env),
+    ...tokenFaults(env),
+    ...encryptionFaults(env),
+  ]);
 }
 
 /**
  * Reads the settings of a worker process; the platform's URL and credentials are required.
  *
+ * @param readFile for secrets that stand in files (`PLATFORM_CLIENT_SECRET_FILE`)
  * @throws {SettingsError} naming every fault.
  */
-export function workerSettings(env: Environment): WorkerSettings {
-  return read(workerSchema, env, [...metricsFaults(env), ...encryptionFaults(env)]);
+export function workerSettings(given: Environment, readFile: ReadFile = noFiles): WorkerSettings {
+  return read(workerSchema, given, readFile, (env) => [...metricsFaults(env), ...encryptionFaults(env)]);
 }
 
 /** One row of the README's table of settings. */
@@ -422,9 +431,20 @@ function valueOf(env: Environment, name: string): string | undefined {
   return value === '' || value === undefined || isOfAService(name, value) ? undefined : value;
 }
 
-function read<Schema extends z.ZodObject>(schema: Schema, env: Environment, crossFaults: SettingsFault[]) {
-  const given = Object.keys(schema.shape).map((key) => [key, valueOf(env, environmentName(key))]);
-  const result = schema.safeParse(Object.fromEntries(given));
+function read<Schema extends z.ZodObject>(
+  schema: Schema,
+  given: Environment,
+  readFile: ReadFile,
+  crossFaultsOf: (env: Environment) => SettingsFault[],
+) {
+  const names = new Map(Object.keys(schema.shape).map((key) => [key, environmentName(key)]));
+  const files = secretsFromFiles(
+    given,
+    [...names.values()].filter((name) => SECRETS.has(name)),
+    readFile,
+  );
+  const { env } = files;
+  const result = schema.safeParse(Object.fromEntries([...names].map(([key, name]) => [key, valueOf(env, name)])));
   const faults = (result.error?.issues ?? []).map((issue) => {
     const name = environmentName(String(issue.path[0]));
     const value = valueOf(env, name);
@@ -432,11 +452,18 @@ function read<Schema extends z.ZodObject>(schema: Schema, env: Environment, cros
       ? { name, message: 'is required and not set' }
       : { name, message: `${issue.message}${shown(name, value)}` };
   });
+  const lacksFile = new Set(files.faults.map(({ name }) => name));
+  const own = [...files.faults, ...faults.filter(({ name }) => !lacksFile.has(fileSetting(name)))];
   // A setting that is wrong by itself isn't also reported for what follows from it.
-  const known = new Set(faults.map(({ name }) => name));
-  const all = [...faults, ...crossFaults.filter(({ name }) => !known.has(name)), ...nameFaults(env)];
+  const known = new Set(own.map(({ name }) => name));
+  const cross = lacksFile.size > 0 ? [] : crossFaultsOf(env).filter(({ name }) => !known.has(name));
+  const all = [...own, ...cross, ...nameFaults(given)];
   if (!result.success || all.length > 0) throw new SettingsError(all);
   return result.data;
+}
+
+function noFiles(): never {
+  throw new Error('no files are read here');
 }
 
 /** What is set would be ignored, and somebody believes that it is not. */
@@ -447,10 +474,8 @@ function nameFaults(env: Environment): SettingsFault[] {
 }
 
 function namesLikeOurs(env: Environment): ReturnType<typeof strangeNames> {
-  return strangeNames(
-    env,
-    settingsTable().map(({ name }) => name),
-  );
+  const names = settingsTable().map(({ name }) => name);
+  return strangeNames(env, [...names, ...[...SECRETS].map(fileSetting)]);
 }
 
 /** Variables that may have been meant as settings. Others may use them, so they stop nobody. */

@@ -26,7 +26,8 @@ export interface ProductPlan {
 /** The processes of the product in starting order. */
 export function productParts(plan: ProductPlan): readonly PartSpec[] {
   const { settings, dataDir, temporal, simulatorPort } = plan;
-  const env = temporal === undefined ? plan.env : withoutExternalTemporal(plan.env);
+  const given = temporal === undefined ? plan.env : withoutExternalTemporal(plan.env);
+  const env = simulatorPort === undefined ? given : withoutPlatformFiles(given);
   const shared: Environment = {
     EARSHOT_DATA_DIR: dataDir,
     PORT: String(plan.apiPort),
@@ -73,6 +74,11 @@ export function productParts(plan: ProductPlan): readonly PartSpec[] {
   return parts;
 }
 
+/** The simulator reads no files: what stood in one has been read, and is handed on as it is. */
+function withoutPlatformFiles(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^PLATFORM_\w+_FILE$/.test(name)));
+}
+
 function simulatorSettings({ settings, env, dataDir, apiPort }: ProductPlan, port: number): Environment {
   const webhook = `http://${reachable(settings.host)}:${apiPort}/v1/webhooks/platform`;
   return {
@@ -85,7 +91,10 @@ function simulatorSettings({ settings, env, dataDir, apiPort }: ProductPlan, por
     // With a secret set, the events come both ways, as on a platform that is configured with the webhook.
     ...(settings.platformWebhookSecret === undefined
       ? {}
-      : { SIMULATOR_WEBHOOK_URL: env['SIMULATOR_WEBHOOK_URL'] ?? webhook }),
+      : {
+          PLATFORM_WEBHOOK_SECRET: settings.platformWebhookSecret,
+          SIMULATOR_WEBHOOK_URL: env['SIMULATOR_WEBHOOK_URL'] ?? webhook,
+        }),
   };
 }
 

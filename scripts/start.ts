@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { SettingsError, doubtfulNames, readSettings, type Settings } from '../domain/settings.js';
@@ -115,7 +115,7 @@ function shortPath(path: string): string {
 
 /** Resolves with the exit code once everything has stopped. */
 async function run(): Promise<number> {
-  const settings = readSettings(process.env);
+  const settings = readSettings(process.env, (path) => readFileSync(path, 'utf8'));
   for (const { name, nearest } of doubtfulNames(process.env)) {
     complain(`${name} is no setting of Earshot, and is ignored (${nearest} would be one)`);
   }

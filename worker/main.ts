@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Client } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
@@ -32,7 +33,7 @@ import { createSessionWorker } from './session-worker.js';
 import { keepStandingWorkflows } from './standing-workflows.js';
 
 async function main(): Promise<void> {
-  const settings = workerSettings(process.env);
+  const settings = workerSettings(process.env, (path) => readFileSync(path, 'utf8'));
   const log = pino({ level: settings.logLevel, base: { part: 'worker' } });
   for (const strange of doubtfulNames(process.env)) log.warn(strange, 'setting.unknown');
   const isWatched = settings.workerMetricsPort !== 'off';

@@ -260,3 +260,61 @@ it.each([
   ['127.0.0.1.example', false],
   ['10.0.0.1', false],
 ])('isLoopback(%p) is %p', (host, expected) => expect(isLoopback(host)).toBe(expected));
+
+describe('a secret in a file', () => {
+  const reads = (files: Readonly<Record<string, string>>) => (path: string) => {
+    const text = files[path];
+    if (text === undefined) throw new Error(`ENOENT: no such file or directory, open '${path}'`);
+    return text;
+  };
+  const faultsOf = (env: Environment, files: Readonly<Record<string, string>> = {}) =>
+    errorOf(() => readSettings(env, reads(files))).faults;
+
+  it('counts as if it were set, without the line’s end', () => {
+    const files = reads({ '/a': 'a-key-of-some-length\n', '/r': ' redis://r:6379\n', '/p': 'a secret' });
+    expect(apiSettings({ HOST: '0.0.0.0', API_KEY_FILE: '/a', REDIS_URL_FILE: '/r' }, files)).toMatchObject({
+      apiKey: 'a-key-of-some-length',
+      redisUrl: 'redis://r:6379',
+    });
+    const { PLATFORM_CLIENT_SECRET: _, ...platform } = PLATFORM;
+    const worker = workerSettings({ ...platform, PLATFORM_CLIENT_SECRET_FILE: '/p', API_KEY_FILE: '/nowhere' }, files);
+    expect(worker.platformClientSecret).toBe('a secret');
+  });
+
+  it('may be any secret, and nothing else', () => {
+    const secrets = settingsTable().filter(({ secret }) => secret);
+    expect(secrets.length).toBeGreaterThan(4);
+    for (const { name } of secrets) {
+      expect(faultsOf({ [`${name}_FILE`]: '/gone' })[0]?.name).toBe(`${name}_FILE`);
+    }
+    expect(readSettings({ PORT_FILE: '/gone', LOG_LEVEL_FILE: '/gone' }, reads({}))).toEqual(readSettings({}));
+  });
+
+  it('is refused beside a value', () => {
+    expect(faultsOf({ API_KEY: 'key', API_KEY_FILE: '/a' }, { '/a': 'key' })).toEqual([
+      { name: 'API_KEY_FILE', message: 'is set, and API_KEY is too: set one of them' },
+    ]);
+    expect(readSettings({ API_KEY: ' ', API_KEY_FILE: '/a' }, reads({ '/a': 'key' })).apiKey).toBe('key');
+    expect(readSettings({ API_KEY: 'key', API_KEY_FILE: ' ' }, reads({})).apiKey).toBe('key');
+  });
+
+  it('that is not there or empty is told, and not what follows from it', () => {
+    const env = { HOST: '0.0.0.0', API_KEY_FILE: '/gone', METRICS_KEY_FILE: '/empty', PORT: 'x' };
+    expect(faultsOf(env, { '/empty': '\n' })).toEqual([
+      {
+        name: 'API_KEY_FILE',
+        message: "names a file that can't be read: ENOENT: no such file or directory, open '/gone'",
+      },
+      { name: 'METRICS_KEY_FILE', message: 'names a file without anything in it (given: "/empty")' },
+      { name: 'PORT', message: 'must be a whole number from 0 to 65535 (given: "x")' },
+    ]);
+  });
+
+  it('that is wrong is told by its own name and never shown', () => {
+    const faults = faultsOf({ API_KEY_FILE: '/a', REDIS_URL_FILE: '/r' }, { '/a': 'two words', '/r': 'http://r' });
+    expect(faults.map(({ name }) => name)).toEqual(['API_KEY', 'REDIS_URL']);
+    expect(JSON.stringify(faults)).not.toMatch(/two words|http:\/\/r/);
+    const short = faultsOf({ HOST: '0.0.0.0', API_KEY_FILE: '/a' }, { '/a': 'short' });
+    expect(short.map(({ name }) => name)).toEqual(['API_KEY']);
+  });
+});

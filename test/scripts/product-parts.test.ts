@@ -99,6 +99,50 @@ describe('the parts of the product', () => {
     expect(worker?.env['TEMPORAL_API_KEY']).toBe('cloud-key');
   });
 
+  it('see the files of secrets as they see the secrets', () => {
+    const files = {
+      API_KEY_FILE: '/a',
+      METRICS_KEY_FILE: '/m',
+      REDIS_URL_FILE: '/r',
+      PLATFORM_CLIENT_SECRET_FILE: '/p',
+      PLATFORM_WEBHOOK_SECRET_FILE: '/w',
+    };
+    const { PLATFORM_CLIENT_SECRET: _, ...configured } = CONFIGURED;
+    const parts = productParts({
+      settings: readSettings({ ...configured, ...files }, (path) => (path === '/w' ? WEBHOOK_SECRET : `redis:${path}`)),
+      env: { ...configured, ...files },
+      dataDir: '/data',
+      temporal: undefined,
+      simulatorPort: undefined,
+      apiPort: 7004,
+      metricsPort: undefined,
+    });
+    const seen = parts.map(({ name, env }) => [name, Object.keys(env).filter((key) => key.endsWith('_FILE'))]);
+    expect(Object.fromEntries(seen)).toEqual({
+      worker: ['METRICS_KEY_FILE', 'REDIS_URL_FILE', 'PLATFORM_CLIENT_SECRET_FILE'],
+      api: ['API_KEY_FILE', 'METRICS_KEY_FILE', 'REDIS_URL_FILE', 'PLATFORM_WEBHOOK_SECRET_FILE'],
+    });
+  });
+
+  it('hand the simulator what stood in files, which it reads none of', () => {
+    const env = { PLATFORM_CLIENT_SECRET_FILE: '/p', PLATFORM_WEBHOOK_SECRET_FILE: '/w' };
+    const parts = productParts({
+      settings: readSettings(env, (path) => (path === '/w' ? WEBHOOK_SECRET : 'hush')),
+      env,
+      dataDir: '/data',
+      temporal: { executable: '/bin/temporal', port: 7001, uiPort: 7002 },
+      simulatorPort: 7003,
+      apiPort: 7004,
+      metricsPort: undefined,
+    });
+    const { simulator, worker, api } = Object.fromEntries(parts.map((part) => [part.name, part.env]));
+    expect(simulator).toMatchObject({ PLATFORM_CLIENT_SECRET: 'hush', PLATFORM_WEBHOOK_SECRET: WEBHOOK_SECRET });
+    expect(worker).toMatchObject({ PLATFORM_CLIENT_SECRET: 'hush' });
+    expect(api).toMatchObject({ PLATFORM_WEBHOOK_SECRET: WEBHOOK_SECRET });
+    const keys = [simulator, worker, api].flatMap((one) => Object.keys(one ?? {}));
+    expect(keys.filter((key) => /^PLATFORM_\w+_FILE$/.test(key))).toEqual([]);
+  });
+
   it('use the embedded Temporal even where the machine knows another one', () => {
     const { worker } = partsFor({ TEMPORAL_TLS: 'true', TEMPORAL_API_KEY: 'cloud-key', TEMPORAL_NAMESPACE: 'mine' });
     expect(worker?.env).toMatchObject({ TEMPORAL_ADDRESS: '127.0.0.1:7001', TEMPORAL_NAMESPACE: 'mine' });
