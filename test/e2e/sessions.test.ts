@@ -70,7 +70,7 @@ test('20 starts at once for the same interaction and supervisor make one leg, by
   const interactionId = await client.connected();
   const sessionId = `session~${interactionId}~anna`;
   const connection = await Connection.connect({ address: product.address('Temporal') });
-  const temporal = new Client({ connection });
+  const temporal = new Client({ connection, namespace: product.namespace });
   const direct = async (): Promise<string> => {
     try {
       await temporal.workflow.start('monitoringSession', {
@@ -148,9 +148,10 @@ test('a leg that is heard worse falls back and comes back, as its supervisor’s
 });
 
 test('what happens is told at once to whoever listens, and again after the API was killed', async () => {
-  await using listening = new EventClient(product.address('API'), {}, { Authorization: `Bearer ${product.apiKey}` });
+  const api = product.oneApi;
+  await using listening = new EventClient(api, {}, { Authorization: `Bearer ${product.apiKey}` });
   await listening.snapshot();
-  const example = spawn(process.execPath, ['examples/follow-events.mjs', product.address('API')], {
+  const example = spawn(process.execPath, ['examples/follow-events.mjs', api], {
     env: { ...process.env, NODE_OPTIONS: '', API_KEY: product.apiKey },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -164,8 +165,8 @@ test('what happens is told at once to whoever listens, and again after the API w
     await until('it is printed', () => printed.includes(`session.active ${sessionId} SILENT`));
     // What was said while nobody listened is nobody's news.
     expect(new Set(listening.changes().map((change) => change.sessionId))).toEqual(new Set([sessionId]));
-    await product.kill('api');
-    await until('it answers again', async () => (await client.rest('GET', '/livez')).status === 200);
+    await product.killOne('api');
+    await until('it answers again', async () => (await fetch(`${api}/livez`)).ok);
     expect(await client.command(sessionId, 'whisper')).toBe('applied');
     await until('it has come back', () => /sessions run[^]*sessions run/.test(printed));
     expect(await client.command(sessionId, 'stop')).toBe('applied');
@@ -206,7 +207,7 @@ const UNDER_LOAD = 2;
 test('SIGTERM under load cuts no answer off and loses nothing that was accepted, and both processes end with 0', async () => {
   const interactions = await Promise.all(Array.from({ length: UNDER_LOAD }, () => client.connected()));
   const sessions = await Promise.all(interactions.map((interactionId) => client.create(interactionId, 'dana')));
-  const api = product.address('API');
+  const api = product.oneApi;
   const callers = sessions.map(
     ({ sessionId }) => new SteadyCaller(`${api}/v1/sessions/${encodeURIComponent(sessionId)}/commands`, product.apiKey),
   );
@@ -254,9 +255,7 @@ test('both processes show their metrics, Temporal’s SDK among them, and never 
   const { sessionId } = await client.create(interactionId, 'xenia-listens');
   expect(await client.command(sessionId, 'whisper')).toBe('applied');
   expect(await client.command(sessionId, 'stop')).toBe('applied');
-  const [api = '', worker = ''] = await Promise.all(
-    product.metricsPages.map(async (page) => (await fetch(page)).text()),
-  );
+  const [api, worker] = await Promise.all([product.metrics('api'), product.metrics('worker')]);
   expect(api).toMatch(/^earshot_http_commands_total\{action="whisper",status="applied"\} [1-9]/m);
   for (const expected of [
     /^earshot_commands_total\{action="whisper",status="applied"\} [1-9]/m,
@@ -269,7 +268,7 @@ test('both processes show their metrics, Temporal’s SDK among them, and never 
     /^temporal_workflow_task_schedule_to_start_latency_seconds_count\{/m,
     /^temporal_worker_task_slots_available\{/m,
   ]) {
-    await until(String(expected), async () => expected.test(await (await fetch(product.metricsPages[1] ?? '')).text()));
+    await until(String(expected), async () => expected.test(await product.metrics('worker')));
   }
   for (const page of [api, worker]) {
     expect(page).toMatch(/^process_cpu_seconds_total \d/m);

@@ -226,7 +226,7 @@ const shift = z.object({ connectedAt: z.string().nullable() });
 async function connected(): Promise<AsyncDisposable & { readonly client: Client }> {
   const connection = await Connection.connect({ address: product.address('Temporal') });
   return {
-    client: new Client({ connection }),
+    client: new Client({ connection, namespace: product.namespace }),
     [Symbol.asyncDispose]: () => connection.close(),
   };
 }

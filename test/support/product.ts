@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runningOwner } from '../../scripts/supervisor/pid-file.js';
 import type { ProcessIdentity } from '../../scripts/supervisor/process-identity.js';
@@ -13,17 +13,24 @@ const STOP_LIMIT_MS = 40_000;
 const PARTS = ['temporal', 'simulator', 'worker', 'api'] as const;
 type Part = (typeof PARTS)[number];
 
-/** The whole product in a folder of its own, as `npm start` runs it, on free ports. */
+/**
+ * What the tests run on: `npm start`, or, for `npm run topology`, the production topology: two APIs behind an ingress, two
+ * workers, Temporal's own server on PostgreSQL.
+ */
+export const IS_TOPOLOGY = process.env['EARSHOT_TOPOLOGY'] === 'on';
+
+const START = IS_TOPOLOGY ? ['node', 'dist/scripts/topology/main.js'] : ['node', 'scripts/bootstrap.mjs', 'start'];
+
+/** Other processes of the topology. */
+type TopologyPart = 'postgres' | 'redis' | 'ingress' | 'api-2' | 'worker-2';
+
+/** The whole product in a folder of its own, on free ports. */
 export class Product {
   readonly child: ChildProcess;
   readonly #dataDir: string;
   #text = '';
 
-  constructor(
-    dataDir: string,
-    env: Readonly<Record<string, string>> = {},
-    command = ['node', 'scripts/bootstrap.mjs', 'start'],
-  ) {
+  constructor(dataDir: string, env: Readonly<Record<string, string>> = {}, command = START) {
     const [program = '', ...args] = command;
     const embedded = { PORT: '0', TEMPORAL_PORT: '0', TEMPORAL_UI_PORT: '0', SIMULATOR_PORT: '0' };
     // The worker opens that of its metrics some seconds after it was picked, and other tests pick ports meanwhile.
@@ -60,16 +67,35 @@ export class Product {
     return address;
   }
 
-  /** The pages of metrics of API and worker. */
-  get metricsPages(): readonly string[] {
-    return /^ *Metrics {2,}(.+)$/m.exec(this.output)?.[1]?.split(', ') ?? [];
+  /** The address of the one API that {@link kill} ends first; the same as that of all where there is one. */
+  get oneApi(): string {
+    return /^ *One API {2,}(\S+)/m.exec(this.output)?.[1] ?? this.address('API');
+  }
+
+  /** Temporal's namespace. */
+  get namespace(): string {
+    return /^ *Namespace {2,}(\S+)/m.exec(this.output)?.[1] ?? 'default';
+  }
+
+  /** The pages of metrics of all APIs, or of all workers, one after the other. */
+  async metrics(part: 'api' | 'worker'): Promise<string> {
+    const pages = /^ *Metrics {2,}(.+)$/m.exec(this.output)?.[1]?.split(', ') ?? [];
+    const half = pages.length / 2;
+    const key = join(this.#dataDir, 'metrics-key');
+    const headers = existsSync(key) ? { authorization: `Bearer ${readFileSync(key, 'utf8').trim()}` } : undefined;
+    const texts = (part === 'api' ? pages.slice(0, half) : pages.slice(half)).map(async (page) => {
+      const answer = await fetch(page, headers === undefined ? {} : { headers });
+      if (!answer.ok) throw new Error(`Expected the metrics at ${page}, got ${answer.status}`);
+      return answer.text();
+    });
+    return (await Promise.all(texts)).join('\n');
   }
 
   get apiKey(): string {
     return readFileSync(join(this.#dataDir, 'api-key'), 'utf8').trim();
   }
 
-  part(name: Part): ProcessIdentity | undefined {
+  part(name: Part | TopologyPart): ProcessIdentity | undefined {
     return runningOwner(join(this.#dataDir, 'run', `${name}.json`));
   }
 
@@ -78,8 +104,14 @@ export class Product {
     return PARTS.map((name) => this.part(name)).filter((part) => part !== undefined);
   }
 
-  /** `kill -9` of one part, or a kinder signal; the supervisor starts it again. */
+  /** `kill -9` of a part, or a kinder signal, of all its processes one after the other; each is started again. */
   async kill(name: Part, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
+    await this.killOne(name, signal);
+    if (IS_TOPOLOGY && (name === 'api' || name === 'worker')) await this.killOne(`${name}-2`, signal);
+  }
+
+  /** The same of a single process. */
+  async killOne(name: Part | TopologyPart, signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const before = await until(`a running ${name}`, () => this.part(name));
     process.kill(before.pid, signal);
     await until(`another ${name}`, () => {
@@ -100,7 +132,10 @@ export class Product {
 
   /** Whatever is left of it, at once; for the end of a test. */
   killAll(): void {
-    for (const pid of [this.child.pid, ...this.parts().map((part) => part.pid)]) {
+    const folder = join(this.#dataDir, 'run');
+    const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.json')) : [];
+    const left = files.map((file) => runningOwner(join(folder, file))?.pid);
+    for (const pid of [this.child.pid, ...left]) {
       try {
         if (pid !== undefined) process.kill(pid, 'SIGKILL');
       } catch {
