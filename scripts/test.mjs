@@ -26,7 +26,7 @@ const LIGHT = [
     'test/worker/',
     'test/console/',
   ],
-  ...['test/operations', 'test/readme', 'test/workflow-contract'],
+  ...['test/operations', 'test/readme', 'test/workflow-contract', 'test/deploy/'],
   'test/api/events',
 ];
 /** Chromium works as hard as a whole product: by themselves, last, so that nobody's sessions wait behind it. */
