@@ -39,6 +39,14 @@ const LAYERS = {
   bench: {
     folders: ['domain', 'bus', 'directory', 'platform', 'workflows', 'activities', 'worker', 'simulator', 'scripts'],
   },
+  // Somebody else's program, which knows Earshot by its REST.
+  'bench/rival': {
+    folders: [],
+    packages: [
+      ...['node:crypto', 'node:http', 'node:timers/promises'],
+      ...['@redis/client', 'express', 'pino', 'undici', 'ws', 'zod'],
+    ],
+  },
 };
 const ROOMS = [...Object.keys(LAYERS), 'test'];
 

@@ -67,6 +67,11 @@ const REFUSED = [
     "import type { Session } from '../domain/session.js';",
     'browser/ must not import domain/',
   ],
+  [
+    'bench/rival/main.ts',
+    "import { sessionState } from '../../domain/session.js';",
+    'bench/rival/ must not import domain/',
+  ],
 ] as const;
 
 const ALLOWED = [
