@@ -150,6 +150,21 @@ const settingsSchema = z.object({
       meaning:
         'Workflows that a worker keeps in memory (some 200 KiB each); the others are replayed when something happens to them; unset: what Temporal’s SDK takes from the memory that Node may use',
     }),
+  workerDeploymentName: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,100}$/, 'must be 1 to 100 of A-Z a-z 0-9 _ -')
+    .optional()
+    .register(about, {
+      meaning:
+        'Name of the Worker Deployment that a worker is of; unset: no versioning, and any worker takes any session (docs/upgrades.md)',
+    }),
+  workerBuildId: z
+    .string()
+    .regex(/^[A-Za-z0-9._+-]{1,100}$/, 'must be 1 to 100 of A-Z a-z 0-9 . _ + -')
+    .optional()
+    .register(about, {
+      meaning: 'Its build id there; unset: the version, and a fingerprint of the workflows that the build has bundled',
+    }),
   temporalAddress: z
     .string()
     .regex(/^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/, 'must be host:port, without a scheme or a path')
@@ -300,6 +315,8 @@ const workerSchema = settingsSchema
     workerMetricsPort: true,
     workerMetricsHost: true,
     workerCachedWorkflows: true,
+    workerDeploymentName: true,
+    workerBuildId: true,
     temporalAddress: true,
     temporalNamespace: true,
     temporalPort: true,

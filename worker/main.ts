@@ -21,6 +21,7 @@ import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { addProcessMetrics } from '../telemetry/process-metrics.js';
 import { countWorkers } from './count-workers.js';
+import { workerDeployment } from './deployment.js';
 import type { MediaSettings } from './media-route.js';
 import { startMetricsServer } from './metrics-server.js';
 import type { MetricsServer } from './metrics-server.js';
@@ -34,6 +35,7 @@ import { keepStandingWorkflows } from './standing-workflows.js';
 
 async function main(): Promise<void> {
   const settings = workerSettings(process.env, (path) => readFileSync(path, 'utf8'));
+  const deployment = await workerDeployment(settings);
   const log = pino({ level: settings.logLevel, base: { part: 'worker' } });
   for (const strange of doubtfulNames(process.env)) log.warn(strange, 'setting.unknown');
   const isWatched = settings.workerMetricsPort !== 'off';
@@ -96,6 +98,7 @@ async function main(): Promise<void> {
           namespace,
           taskQueue,
           platform,
+          ...(deployment === undefined ? {} : { deployment }),
           announce: (announcement, run) => {
             const { type, ...fields } = announcement;
             // What is no news of its own would only fill the log.
@@ -122,7 +125,7 @@ async function main(): Promise<void> {
           connection.withDeadline(Date.now() + limitMs, () => connection.workflowService.getSystemInfo({})),
         );
         const encrypts = encryption.encrypts ? encryption.keys[0]?.id : undefined;
-        log.info({ taskQueue, namespace, encrypts, metrics: shown?.url }, 'worker.ready');
+        log.info({ taskQueue, namespace, encrypts, metrics: shown?.url, ...deployment }, 'worker.ready');
         tellSupervisor({ type: 'ready', url: shown?.url });
         if (stop.isRequested()) worker.shutdown();
         await running;

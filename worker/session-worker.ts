@@ -2,6 +2,7 @@ import { Worker } from '@temporalio/worker';
 import type { InjectedSinks, NativeConnection, WorkerOptions } from '@temporalio/worker';
 import { asyncLocalStorage } from '@temporalio/activity';
 import { Client } from '@temporalio/client';
+import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { createActivities } from '../activities/activities.js';
 import { createEventActivities } from '../activities/follow-events.js';
 import { createWatchActivities } from '../activities/holder-watch.js';
@@ -24,13 +25,15 @@ import { createMediaRoute } from './media-route.js';
 import type { MediaSettings } from './media-route.js';
 import type { WorkerMetrics } from './metrics.js';
 import { observed } from './observed-activities.js';
-import { builtBundle, bundleWorkflows } from './workflow-bundle.js';
+import { workflowsFor } from './workflow-bundle.js';
 
 export interface SessionWorkerOptions {
   readonly connection: NativeConnection;
   readonly namespace: string;
   readonly taskQueue: string;
   readonly platform: TelephonyPlatform;
+  /** The version of which it is. @default none: it takes what no version is there for */
+  readonly deployment?: WorkerDeploymentVersion;
   readonly workflowSettings: WorkflowSettings;
   /** How long the mutex of a channel outlives its last use, ms. @default a minute */
   readonly channelIdleMs?: number;
@@ -56,7 +59,7 @@ export interface SessionWorkerOptions {
   readonly encryption?: PayloadEncryption;
   /** Is told of what lists showed and nobody here can read. @default nobody */
   readonly onUnreadable?: (trouble: PayloadUnreadable) => void;
-  /** Of `bundleWorkflows`. @default what the build left, or a fresh one */
+  /** Of `bundleWorkflows`; with a `deployment` that of the versioned ones. @default what the build left, or a fresh one */
   readonly workflowBundle?: WorkerOptions['workflowBundle'];
 }
 
@@ -102,6 +105,7 @@ export interface SessionWorker {
  * Three Temporal workers: one for workflows and commands and, on a task queue of its own, one for what lasts: the watchers of
  * channel holders, as long as somebody waits (100 of them on the main queue let nothing else run), and the listener to the
  * platform's events. The third has a queue that no other process has, for what only this one can do: keep its token.
+ * That one has no version: Temporal would miss its queue in every other.
  */
 export async function createSessionWorker(options: SessionWorkerOptions): Promise<SessionWorker> {
   const { connection, namespace, taskQueue, workflowSettings, metrics } = options;
@@ -147,12 +151,14 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
           mediaServers,
           show: (watch) => metrics?.watchMedia(watch),
         });
+  const versioning = versioningOf(options.deployment);
   const main = await Worker.create({
+    ...versioning,
     connection,
     namespace,
     dataConverter,
     taskQueue,
-    workflowBundle: options.workflowBundle ?? (await builtBundle()) ?? (await bundleWorkflows()),
+    workflowBundle: options.workflowBundle ?? (await workflowsFor(options.deployment !== undefined)),
     activities: metrics === undefined ? activities : observed(activities, metrics),
     sinks,
     stickyQueueScheduleToStartTimeout: STICKY_FOR,
@@ -162,6 +168,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     shutdownGraceTime: SHUTDOWN_GRACE_MS,
   });
   const watch = await Worker.create({
+    ...versioning,
     connection,
     namespace,
     dataConverter,
@@ -217,4 +224,10 @@ function taskCodec(encryption: PayloadEncryption, onUnreadable: (trouble: Payloa
       return asyncLocalStorage.getStore() !== undefined;
     },
   });
+}
+
+/** A workflow that does not say otherwise (`workflows/versioned-workflows.ts`) stays with the version that began it. */
+function versioningOf(version: WorkerDeploymentVersion | undefined): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  if (version === undefined) return {};
+  return { workerDeploymentOptions: { version, useWorkerVersioning: true, defaultVersioningBehavior: 'PINNED' } };
 }

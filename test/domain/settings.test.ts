@@ -318,3 +318,19 @@ describe('a secret in a file', () => {
     expect(short.map(({ name }) => name)).toEqual(['API_KEY']);
   });
 });
+
+describe('the version of a worker', () => {
+  it('is read by workers alone', () => {
+    const given = { WORKER_DEPLOYMENT_NAME: 'earshot', WORKER_BUILD_ID: '1.2.0+a_b-c' };
+    expect(workerSettings({ ...PLATFORM, ...given })).toMatchObject({
+      workerDeploymentName: 'earshot',
+      workerBuildId: '1.2.0+a_b-c',
+    });
+    expect(apiSettings(given)).not.toHaveProperty('workerDeploymentName');
+  });
+
+  it.each(['ear.shot', 'ear:shot', 'ear shot', 'x'.repeat(101)])('cannot be of %s', (name) => {
+    expect(faultNames({ WORKER_DEPLOYMENT_NAME: name })).toEqual(['WORKER_DEPLOYMENT_NAME']);
+    expect(faultNames({ WORKER_BUILD_ID: `${name}: ${name}` })).toEqual(['WORKER_BUILD_ID']);
+  });
+});

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { WorkflowIdConflictPolicy } from '@temporalio/client';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { PayloadEncryption } from '../../codec/payload-encryption.js';
+import type { WorkerDeploymentVersion } from '@temporalio/common';
 import type { SessionAnnouncement } from '../../domain/announcements.js';
 import type { StartSessionInput } from '../../domain/commands.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
@@ -58,6 +59,8 @@ export interface SessionWorldOptions {
   readonly announce?: (announcement: SessionAnnouncement, run: string) => void;
   /** What the next worker has to encrypt with. @default nothing */
   readonly encryption?: () => PayloadEncryption;
+  /** The version of its workers. @default none */
+  readonly deployment?: WorkerDeploymentVersion;
   /** Has a `tokenKeeper` look after the token of each worker that is started. @default false */
   readonly keepsTokens?: boolean;
 }
@@ -92,7 +95,8 @@ export async function createSessionWorld(
   });
   const taskQueue = `monitoring-${randomUUID()}`;
   const settings = { confirmTimeoutSeconds, bargeWaitSeconds };
-  const workflowBundle = await testBundle();
+  const { deployment } = options;
+  const workflowBundle = await testBundle(deployment === undefined ? 'workflows' : 'versioned-workflows');
 
   let running: { readonly worker: SessionWorker; readonly done: Promise<void> } | undefined;
   const announced: SessionAnnouncement[] = [];
@@ -106,6 +110,7 @@ export async function createSessionWorld(
       taskQueue,
       platform,
       workflowSettings: settings,
+      ...(deployment === undefined ? {} : { deployment }),
       ...(channelIdleMs === undefined ? {} : { channelIdleMs }),
       ...(activitySlots === undefined ? {} : { activitySlots }),
       announce: (announcement, run) => {
