@@ -37,8 +37,24 @@ const QUICK: LatencyOptions = {
   handOvers: 2,
 };
 
-const FULL_FAULTS: FaultOptions = { kills: 12, lines: 2, starts: 100, ends: 1_000, sessions: 30, outageSeconds: 40 };
-const QUICK_FAULTS: FaultOptions = { kills: 2, lines: 1, starts: 16, ends: 40, sessions: 9, outageSeconds: 5 };
+const FULL_FAULTS: FaultOptions = {
+  kills: 12,
+  lines: 2,
+  starts: 100,
+  ends: 1_000,
+  sessions: 30,
+  outageSeconds: 40,
+  graceSeconds: 150,
+};
+const QUICK_FAULTS: FaultOptions = {
+  kills: 2,
+  lines: 1,
+  starts: 16,
+  ends: 40,
+  sessions: 9,
+  outageSeconds: 5,
+  graceSeconds: 20,
+};
 
 /** A wait that nobody's hand-over comes near. */
 const NO_EXPIRY_SECONDS = 600;

@@ -21,6 +21,8 @@ export interface FaultOptions {
   /** That live through the outage. */
   readonly sessions: number;
   readonly outageSeconds: number;
+  /** Orphans are looked for round by round; who has not found one by then has left it behind. */
+  readonly graceSeconds: number;
 }
 
 /** What was counted, by its name. */
@@ -40,8 +42,6 @@ const STEP_WITHIN_MS = 20_000;
 /** A caller repeats what is not accepted, and waits for what is, as long as this, ms. */
 const PATIENCE_MS = 150_000;
 const AGAIN_MS = 250;
-/** Orphans are looked for round by round; who has not found one by then has lost it, ms. */
-const GRACE_MS = 150_000;
 const SPEAKS_WITHIN_MS = 45_000;
 const ON_ONE_CALL = 4;
 const IN_LINE = 5;
@@ -53,20 +53,26 @@ const SILENCED_WITHIN_MS = 14_000;
 const TOGETHER: readonly (readonly [string, Scenario])[] = [
   ['kill -9 with requests in flight', kills],
   ['kill -9 during a hand-over, five waiting', lines],
-  ['starts whose answers are lost', (contender, { starts }) => lostStarts(contender, starts, 0)],
+  [
+    'starts whose answers are lost',
+    (contender, { starts, graceSeconds }) => lostStarts(contender, starts, 0, graceSeconds),
+  ],
   [
     `starts whose answers are lost, carried out ${LATE_MS / 1_000} s later`,
-    (contender, { starts }) => lostStarts(contender, Math.ceil(starts / 2), LATE_MS),
+    (contender, { starts, graceSeconds }) => lostStarts(contender, Math.ceil(starts / 2), LATE_MS, graceSeconds),
   ],
   [`barges whose answers are lost, carried out ${LATE_MS / 1_000} s later, and then silent`, lateBarges],
 ];
 
 /** What loads the machine: one after the other. */
 const APART: readonly (readonly [string, Scenario])[] = [
-  ['calls that end within a second', (contender, { ends }) => manyEnds(contender, ends, true)],
+  [
+    'calls that end within a second',
+    (contender, { ends, graceSeconds }) => manyEnds(contender, ends, true, graceSeconds),
+  ],
   [
     'the same, every event lost',
-    (contender, { ends }) => manyEnds(contender, Math.max(10, Math.ceil(ends / 10)), false),
+    (contender, { ends, graceSeconds }) => manyEnds(contender, Math.max(10, Math.ceil(ends / 10)), false, graceSeconds),
   ],
   ['the platform answers 503 for a while', outage],
 ];
@@ -197,7 +203,7 @@ const STEPS = (['start', 'state', 'barge', 'whisper', 'silent', 'stop'] as const
 );
 
 /** As `test/faults/kills.test.ts`: lives from start to stop, and at each step somebody is killed. */
-async function kills(contender: Contender, { kills: count }: FaultOptions): Promise<Counts> {
+async function kills(contender: Contender, { kills: count, graceSeconds }: FaultOptions): Promise<Counts> {
   const { platform, service, victims } = contender;
   const caller = new Caller(contender);
   const lives: { interactionId: string; sessionId: string }[] = [];
@@ -236,7 +242,7 @@ async function kills(contender: Contender, { kills: count }: FaultOptions): Prom
   await living;
   await sleep(HELD_MS * 2);
 
-  const ledger = await settled(contender, lives);
+  const ledger = await settled(contender, lives, graceSeconds);
   const legsOn = (interactionId: string) => ledger.legs.filter((leg) => leg.interactionId === interactionId);
   const legsOf = (sessionId: string) => legsOn(sessionId.split('~')[1] ?? '');
   return {
@@ -277,7 +283,7 @@ async function killDuring(
 }
 
 /** One speaks, five wait, and who passes the channel on is killed; then each that speaks goes silent again. */
-async function lines(contender: Contender, { lines: perVictim }: FaultOptions): Promise<Counts> {
+async function lines(contender: Contender, { lines: perVictim, graceSeconds }: FaultOptions): Promise<Counts> {
   const { platform, victims } = contender;
   const caller = new Caller(contender);
   const counts = { queued: 0, spoke: 0, expired: 0, lost: 0, overtaken: 0, locked: 0, live: 0, two: 0 };
@@ -327,7 +333,7 @@ async function lines(contender: Contender, { lines: perVictim }: FaultOptions): 
     const barge = await caller.send(zoe.sessionId, 'barge');
     if (barge === undefined || (await caller.outcome(barge, SPEAKS_WITHIN_MS)) !== 'applied') counts.locked += 1;
     for (const { sessionId } of [...everybody, zoe]) await caller.send(sessionId, 'stop');
-    const { legs, live } = await settled(contender, [{ interactionId }]);
+    const { legs, live } = await settled(contender, [{ interactionId }], graceSeconds);
     counts.live += live;
     counts.two += twoAtOnce(legs);
   }
@@ -353,7 +359,12 @@ async function inLineOrSpeaking({ service }: Contender, sessionId: string): Prom
 }
 
 /** As `test/faults/lost-starts.test.ts`: several on the same call at the same time. */
-async function lostStarts(contender: Contender, count: number, executeAfterMs: number): Promise<Counts> {
+async function lostStarts(
+  contender: Contender,
+  count: number,
+  executeAfterMs: number,
+  graceSeconds: number,
+): Promise<Counts> {
   const { platform, service } = contender;
   const caller = new Caller(contender);
   await platform.control('add-fault', {
@@ -391,6 +402,7 @@ async function lostStarts(contender: Contender, count: number, executeAfterMs: n
   const { live } = await settled(
     contender,
     calls.map((interactionId) => ({ interactionId })),
+    graceSeconds,
   );
   let lost = 0;
   for (const interactionId of calls) {
@@ -412,7 +424,7 @@ async function lostStarts(contender: Contender, count: number, executeAfterMs: n
  * Who speaks without the right to (`test/faults/check-platform.ts`): a barge that takes effect behind a `silent` that was
  * applied, longer than Earshot gives itself to notice.
  */
-async function lateBarges(contender: Contender, { sessions: count }: FaultOptions): Promise<Counts> {
+async function lateBarges(contender: Contender, { sessions: count, graceSeconds }: FaultOptions): Promise<Counts> {
   const { platform, service } = contender;
   const caller = new Caller(contender);
   const all = await aFewAtATime(Array.from({ length: count }), async () =>
@@ -439,7 +451,7 @@ async function lateBarges(contender: Contender, { sessions: count }: FaultOption
   let unnoticed = 0;
   for (const { sessionId } of speaking) if ((await service.session(sessionId))?.state === 'SILENT') unnoticed += 1;
   for (const { sessionId } of all) await caller.send(sessionId, 'stop');
-  const { live } = await settled(contender, all);
+  const { live } = await settled(contender, all, graceSeconds);
   return {
     sessions: count,
     'silent commands not applied': unsure.filter(Boolean).length,
@@ -451,7 +463,7 @@ async function lateBarges(contender: Contender, { sessions: count }: FaultOption
 }
 
 /** As `test/faults/ends.test.ts`. */
-async function manyEnds(contender: Contender, count: number, areTold: boolean): Promise<Counts> {
+async function manyEnds(contender: Contender, count: number, areTold: boolean, graceSeconds: number): Promise<Counts> {
   const { platform, service } = contender;
   if (!areTold)
     await platform.control('set-event-faults', {
@@ -474,7 +486,7 @@ async function manyEnds(contender: Contender, count: number, areTold: boolean): 
   const endedWithinMs = performance.now() - sinceMs;
   const open = new Set(calls);
   let slowestMs = 0;
-  await within(GRACE_MS, async () => {
+  await within(graceSeconds * 1_000, async () => {
     await aFewAtATime([...open], async (interactionId) => {
       const askedAtMs = performance.now();
       const session = await service.session(`session~${interactionId}~anna`);
@@ -487,6 +499,7 @@ async function manyEnds(contender: Contender, count: number, areTold: boolean): 
   const { live } = await settled(
     contender,
     calls.map((interactionId) => ({ interactionId })),
+    graceSeconds,
   );
   return {
     calls: count,
@@ -499,7 +512,10 @@ async function manyEnds(contender: Contender, count: number, areTold: boolean): 
 }
 
 /** As `test/faults/bad-days.test.ts`: a third is to stop, a third to whisper, and five begin. */
-async function outage(contender: Contender, { sessions: count, outageSeconds }: FaultOptions): Promise<Counts> {
+async function outage(
+  contender: Contender,
+  { sessions: count, outageSeconds, graceSeconds }: FaultOptions,
+): Promise<Counts> {
   const { platform, service } = contender;
   const caller = new Caller(contender);
   const calls: string[] = [];
@@ -549,6 +565,7 @@ async function outage(contender: Contender, { sessions: count, outageSeconds }: 
   const rest = await settled(
     contender,
     [...calls, ...begun].map((interactionId) => ({ interactionId })),
+    graceSeconds,
   );
   return {
     'outage, s': outageSeconds,
@@ -582,11 +599,12 @@ async function lastSeq({ platform }: Contender, since: number): Promise<number> 
 async function settled(
   { platform }: Contender,
   calls: readonly { readonly interactionId: string }[],
+  graceSeconds: number,
 ): Promise<{ readonly legs: Ledger['legs']; readonly live: number }> {
   const ids = new Set(calls.map(({ interactionId }) => interactionId));
   let legs: Ledger['legs'] = [];
   const live = (): Ledger['legs'] => legs.filter(({ endedAt }) => endedAt === null);
-  await within(GRACE_MS, async () => {
+  await within(graceSeconds * 1_000, async () => {
     legs = (await platform.ledger({ limit: 1 })).legs.filter(({ interactionId }) => ids.has(interactionId));
     return live().length === 0;
   });
