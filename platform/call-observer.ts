@@ -27,10 +27,17 @@ export type LocalRefusal = 'throttled' | 'away';
 /** What a request for a token came to. */
 export type TokenResult = 'issued' | 'refused' | 'throttled' | 'unreachable';
 
+/** A request as HTTP has it. */
+export interface Exchange {
+  readonly method: 'GET' | 'POST';
+  /** `undefined`: none came. */
+  readonly status: number | undefined;
+}
+
 /** Is told of everything that is asked of the platform, as it happens. It must not throw. */
 export interface CallObserver {
   /** @param seconds from the sending, or the wait for a connection, to the end of the answer */
-  sent(operation: PlatformOperation, result: RequestResult, seconds: number): void;
+  sent(operation: PlatformOperation, result: RequestResult, seconds: number, exchange: Exchange): void;
   notSent(operation: PlatformOperation, why: LocalRefusal): void;
   tokenRequested(result: TokenResult): void;
 }
@@ -40,6 +47,15 @@ export const NO_OBSERVER: CallObserver = {
   notSent: () => undefined,
   tokenRequested: () => undefined,
 };
+
+/** Tells each of several observers. */
+export function observedBy(...observers: readonly CallObserver[]): CallObserver {
+  return {
+    sent: (...told) => observers.forEach((observer) => observer.sent(...told)),
+    notSent: (...told) => observers.forEach((observer) => observer.notSent(...told)),
+    tokenRequested: (...told) => observers.forEach((observer) => observer.tokenRequested(...told)),
+  };
+}
 
 /** How things stand with the platform, as one worker process sees it. Times are by our own clock. */
 export interface PlatformStatus {

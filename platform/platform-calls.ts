@@ -149,8 +149,11 @@ export class PlatformCalls {
   ): Promise<Received<Schema>> {
     let outcome: HttpOutcome;
     const startedAtMs = this.#now();
-    const observe = (result: RequestResult): void =>
-      this.#observer.sent(call.operation, result, (this.#now() - startedAtMs) / 1_000);
+    const observe = (result: RequestResult, status?: number): void =>
+      this.#observer.sent(call.operation, result, (this.#now() - startedAtMs) / 1_000, {
+        method: call.request.method,
+        status,
+      });
     try {
       const headers = {
         accept: 'application/json',
@@ -170,7 +173,7 @@ export class PlatformCalls {
       throw new PlatformError(call.name, { kind: sent ? 'ambiguous' : 'unreachable', detail });
     }
     const { status, headers, body } = outcome;
-    observe(resultOfStatus(status));
+    observe(resultOfStatus(status), status);
     const content = isSuccess(outcome)
       ? call.success.safeParse(body === null ? undefined : parseJson(body))
       : undefined;
