@@ -16,12 +16,17 @@ const LAYERS = {
   codec: { folders: ['domain'] },
   http: { folders: ['domain'] },
   telemetry: { folders: [] },
+  // Loaded where traces are wanted, by `import()`, and not even read where they are not: hence ` (types)` in who uses it.
+  tracing: { folders: ['domain', 'platform (types)', 'workflows (types)'] },
   activities: { folders: ['domain', 'directory', 'platform'] },
   bus: { folders: ['domain'] },
   worker: {
-    folders: ['domain', 'bus', 'codec', 'directory', 'http', 'telemetry', 'platform', 'workflows', 'activities'],
+    folders: [
+      ...['domain', 'bus', 'codec', 'directory', 'http', 'telemetry', 'platform', 'workflows', 'activities'],
+      'tracing (types)',
+    ],
   },
-  api: { folders: ['domain', 'bus', 'codec', 'directory', 'http', 'telemetry'] },
+  api: { folders: ['domain', 'bus', 'codec', 'directory', 'http', 'telemetry', 'tracing (types)'] },
   simulator: { folders: [] },
   scripts: { folders: ['domain'] },
   // The supervisors' page: what it knows of the rest is what REST and the WebSocket say.

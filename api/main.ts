@@ -6,12 +6,13 @@ import type { Logger } from 'pino';
 import type { HintSource } from '../bus/hints.js';
 import { hintsFromSupervisor, tellSupervisor } from '../bus/process-bus.js';
 import { hintChannel, hintsFromRedis, onceInRedis, RedisConnection, toLog } from '../bus/redis-bus.js';
-import type { EncryptionCodec } from '../codec/encryption-codec.js';
 import { clientCodec, onceAMinute, payloadEncryption, remoteCodec } from '../codec/payload-encryption.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { apiSettings, doubtfulNames, SettingsError } from '../domain/settings.js';
 import type { ApiSettings } from '../domain/settings.js';
+import { tracingSettings } from '../domain/tracing-settings.js';
 import { addProcessMetrics } from '../telemetry/process-metrics.js';
+import type { ApiTracing } from '../tracing/api-tracing.js';
 import { keptApiKey } from './api-key.js';
 import { ReadinessProbe } from './health.js';
 import type { Credentials } from './credentials.js';
@@ -22,15 +23,18 @@ import type { Api } from './server.js';
 import type { SharedTickets } from './tickets.js';
 import { TokenVerifier } from './token-verifier.js';
 import { prepareConnection, Temporal } from './temporal-client.js';
-import type { LazyConnection } from './temporal-client.js';
+import type { LazyConnection, OnTheWay } from './temporal-client.js';
 import { watchTemporal } from './watch-temporal.js';
 
 /** How long requests under way may take after a stop was asked for, ms. The supervisor kills after 10 s. */
 const DRAIN_LIMIT_MS = 8_000;
 
-async function main(): Promise<void> {
+/** @returns whether nothing is left that would keep the process alive */
+async function main(): Promise<boolean> {
   const settings = apiSettings(process.env, (path) => readFileSync(path, 'utf8'));
-  const log = pino({ level: settings.logLevel, base: { part: 'api' } });
+  const tracing = await tracingOf(() => log);
+  const mixin = tracing === undefined ? {} : { mixin: tracing.logFields };
+  const log = pino({ level: settings.logLevel, base: { part: 'api' }, ...mixin });
   for (const strange of doubtfulNames(process.env)) log.warn(strange, 'setting.unknown');
   const draining = stopRequest();
   // What waits for its outcome is answered at once when this comes, so that it is not cut off later.
@@ -41,7 +45,10 @@ async function main(): Promise<void> {
   const credentials = await credentialsOf(settings, log);
   const encryption = payloadEncryption(settings);
   const unreadable = onceAMinute((trouble) => log.warn({ err: trouble, keyId: trouble.keyId }, 'payload.unreadable'));
-  const connection = connectionOf(settings, clientCodec(encryption, unreadable));
+  const connection = connectionOf(settings, {
+    codec: clientCodec(encryption, unreadable),
+    interceptor: tracing?.clientInterceptor,
+  });
   const { client, address, namespace } = connection;
   const bus = connectBus(settings, namespace, log);
   try {
@@ -56,6 +63,7 @@ async function main(): Promise<void> {
       sharedTickets: bus.sharedTickets,
       metrics,
       metricsKey: settings.metricsKey,
+      tracing,
       webhookSecrets: settings.platformWebhookSecret,
       page: { folder: fileURLToPath(new URL('../console', import.meta.url)) },
       temporalUiUrl: settings.temporalUiUrl,
@@ -82,6 +90,16 @@ async function main(): Promise<void> {
     await bus.close();
     await connection.close();
   }
+  return (await tracing?.close()) ?? true;
+}
+
+/** OpenTelemetry is loaded where it is wanted only. */
+async function tracingOf(log: () => Logger): Promise<ApiTracing | undefined> {
+  const settings = tracingSettings(process.env);
+  if (settings === undefined) return undefined;
+  // oxlint-disable-next-line no-restricted-imports
+  const { traceApi } = await import('../tracing/api-tracing.js');
+  return traceApi({ settings, log });
 }
 
 interface Bus {
@@ -134,9 +152,9 @@ async function keyOfThisMachine(): Promise<string> {
   }
 }
 
-function connectionOf(settings: ApiSettings, codec: EncryptionCodec): LazyConnection {
+function connectionOf(settings: ApiSettings, through: OnTheWay): LazyConnection {
   try {
-    return prepareConnection(settings, codec);
+    return prepareConnection(settings, through);
   } catch (error) {
     throw new CannotStart(
       `The Temporal connection is configured wrongly (TEMPORAL_* or its configuration file): ${describe(error)}`,
@@ -180,9 +198,11 @@ function exitCodeOf(error: unknown): number {
 }
 
 try {
-  await main();
+  const isOver = await main();
   // The supervisor's channel would keep the process alive.
   if (process.connected) process.disconnect();
+  // So would spans whose collector does not take them.
+  if (!isOver) process.exit();
 } catch (error) {
   const known = error instanceof CannotStart || error instanceof SettingsError;
   process.stderr.write(`${known ? error.message : `The API failed: ${describe(error)}`}\n`);

@@ -24,6 +24,9 @@ export interface RequestContext {
   problem?: string;
   /** Why, where the answer doesn't say, or nobody here reads it. */
   cause?: string;
+  /** The span that stands for it, where there are traces. */
+  trace_id?: string;
+  span_id?: string;
   /** Whoever sent it reads no answers: what was wrong with it is for those who read the log. Not logged itself. */
   isForOperator?: true;
 }

@@ -40,6 +40,8 @@ import { Temporal } from './temporal-client.js';
 import { sessionInTemporalUi } from './temporal-ui-text.js';
 import { Tickets } from './tickets.js';
 import type { SharedTickets } from './tickets.js';
+import type { ApiTracing } from '../tracing/api-tracing.js';
+import { traceRequests } from './trace-requests.js';
 import { readRaw, receiveEvent } from './webhook.js';
 import { webhookKeys } from './webhook-signature.js';
 
@@ -62,6 +64,8 @@ export interface ApiDependencies {
   readonly metricsKey?: string | undefined;
   /** @default one of its own, without those of the process */
   readonly metrics?: ApiMetrics;
+  /** Makes traces of requests under `/v1`. @default nobody does */
+  readonly tracing?: ApiTracing | undefined;
   /** Of the platform's webhook; without any there is none. */
   readonly webhookSecrets?: string | undefined;
   /** The supervisors' page. @default there is none */
@@ -105,6 +109,7 @@ export function createApi({
   sharedTickets,
   metricsKey,
   metrics = new ApiMetrics(),
+  tracing,
   webhookSecrets,
   page,
   temporalUiUrl,
@@ -134,6 +139,7 @@ export function createApi({
   app.use(requestLog(log), metrics.countRequests);
   const uiOrigin = temporalUiUrl === undefined ? [] : [new URL(temporalUiUrl).origin];
   if (codec !== undefined && uiOrigin.length > 0) app.use(CODEC_PATH, allowCodecOrigins(uiOrigin));
+  if (tracing !== undefined) app.use('/v1', traceRequests(tracing));
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   app.use('/metrics', mayReadMetrics(authenticate, metricsKey));
   addRoute(app, '/metrics', { GET: metrics.page(temporal, probe) });

@@ -1,5 +1,6 @@
 import { Client, Connection, makeGrpcRetryInterceptor } from '@temporalio/client';
 import type { PayloadCodec } from '@temporalio/common';
+import type { WorkflowClientInterceptor } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import type { ApiSettings } from '../domain/settings.js';
 import { Retries } from './retries.js';
@@ -69,16 +70,24 @@ export interface LazyConnection {
   readonly close: () => Promise<void>;
 }
 
+/** What all that is sent and read goes through. */
+export interface OnTheWay {
+  /** Every payload. */
+  readonly codec?: PayloadCodec | undefined;
+  /** Every call of a workflow. */
+  readonly interceptor?: WorkflowClientInterceptor | undefined;
+}
+
 /**
  * Prepares the connection from everything that `@temporalio/envconfig` reads: `TEMPORAL_ADDRESS`, `TEMPORAL_API_KEY`,
  * TLS files, the profile of a configuration file. Without an address: the embedded server's.
  *
- * @param codec what payloads go through on their way, by default nothing
+ * @param through what everything goes through on its way, by default nothing
  * @throws Error for a configuration file or TLS file that can't be used.
  */
 export function prepareConnection(
   settings: Pick<ApiSettings, 'temporalAddress' | 'temporalPort' | 'temporalNamespace'>,
-  codec?: PayloadCodec,
+  { codec, interceptor }: OnTheWay = {},
 ): LazyConnection {
   const { connectionOptions, namespace = settings.temporalNamespace } = loadClientConnectConfig();
   const { apiKey, tls, metadata } = connectionOptions;
@@ -98,6 +107,7 @@ export function prepareConnection(
       connection,
       namespace,
       ...(codec === undefined ? {} : { dataConverter: { payloadCodecs: [codec] } }),
+      ...(interceptor === undefined ? {} : { interceptors: { workflow: [interceptor] } }),
     }),
     address,
     namespace,

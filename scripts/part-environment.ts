@@ -5,15 +5,15 @@ export type PartName = 'temporal' | 'simulator' | 'worker' | 'api';
 
 /** Variables that configure the product: a part sees none of these but its own. Others (PATH, proxies) pass. */
 const OURS =
-  /^(?:PORT|HOST|API_KEY(?:_FILE)?|API_DRAIN_SECONDS|METRICS_KEY(?:_FILE)?|AUTH_\w+|RATE_LIMIT_\w+|CORS_\w+|TEMPORAL_\w+|PAYLOAD_\w+|PLATFORM_\w+|SIMULATOR_\w+|WORKER_\w+|SWEEP_\w+|BARGE_\w+|CONFIRM_\w+|MEDIA_\w+|REDIS_URL(?:_FILE)?|LOG_LEVEL)$/;
+  /^(?:PORT|HOST|API_KEY(?:_FILE)?|API_DRAIN_SECONDS|METRICS_KEY(?:_FILE)?|AUTH_\w+|RATE_LIMIT_\w+|CORS_\w+|TEMPORAL_\w+|PAYLOAD_\w+|PLATFORM_\w+|SIMULATOR_\w+|WORKER_\w+|SWEEP_\w+|BARGE_\w+|CONFIRM_\w+|MEDIA_\w+|REDIS_URL(?:_FILE)?|LOG_LEVEL|OTEL_\w+)$/;
 
 /** What each part may see. The API gets no credentials of the platform, the simulator none of the product. */
 const SEES: Readonly<Record<PartName, RegExp>> = {
   temporal: /^$/,
   simulator: /^(?:SIMULATOR_\w+|PLATFORM_CLIENT_ID|PLATFORM_CLIENT_SECRET|PLATFORM_WEBHOOK_SECRET|LOG_LEVEL)$/,
   worker:
-    /^(?:WORKER_\w+|METRICS_KEY(?:_FILE)?|TEMPORAL_(?!UI_URL$)\w+|PAYLOAD_\w+|PLATFORM_(?!WEBHOOK_SECRET(?:_FILE)?$)\w+|SWEEP_\w+|BARGE_\w+|CONFIRM_\w+|MEDIA_\w+|REDIS_URL(?:_FILE)?|LOG_LEVEL)$/,
-  api: /^(?:PORT|HOST|API_KEY(?:_FILE)?|API_DRAIN_SECONDS|METRICS_KEY(?:_FILE)?|AUTH_\w+|RATE_LIMIT_\w+|CORS_\w+|TEMPORAL_\w+|PAYLOAD_\w+|PLATFORM_WEBHOOK_SECRET(?:_FILE)?|REDIS_URL(?:_FILE)?|LOG_LEVEL)$/,
+    /^(?:WORKER_\w+|METRICS_KEY(?:_FILE)?|TEMPORAL_(?!UI_URL$)\w+|PAYLOAD_\w+|PLATFORM_(?!WEBHOOK_SECRET(?:_FILE)?$)\w+|SWEEP_\w+|BARGE_\w+|CONFIRM_\w+|MEDIA_\w+|REDIS_URL(?:_FILE)?|LOG_LEVEL|OTEL_\w+)$/,
+  api: /^(?:PORT|HOST|API_KEY(?:_FILE)?|API_DRAIN_SECONDS|METRICS_KEY(?:_FILE)?|AUTH_\w+|RATE_LIMIT_\w+|CORS_\w+|TEMPORAL_\w+|PAYLOAD_\w+|PLATFORM_WEBHOOK_SECRET(?:_FILE)?|REDIS_URL(?:_FILE)?|LOG_LEVEL|OTEL_\w+)$/,
 };
 
 /** Variables of `@temporalio/envconfig` that belong to a server elsewhere and would break the embedded one. */

@@ -89,8 +89,8 @@ function eventsIn(file: string): string[] {
 }
 
 test('the page describes every event that is logged, and no other', () => {
-  const files = ['api', 'bus', 'worker', 'activities', 'workflows', 'directory', 'platform'].flatMap((folder) =>
-    readdirSync(new URL(folder, ROOT)).map((name) => `${folder}/${name}`),
+  const files = ['api', 'bus', 'worker', 'activities', 'workflows', 'directory', 'platform', 'tracing'].flatMap(
+    (folder) => readdirSync(new URL(folder, ROOT)).map((name) => `${folder}/${name}`),
   );
   const logged = new Set([...files.flatMap(eventsIn), ...ANNOUNCED, 'session.updated']);
   expect(logged.size).toBeGreaterThan(30);

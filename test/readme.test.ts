@@ -3,6 +3,7 @@ import { expect, test } from '@jest/globals';
 import { commandStatus } from '../domain/commands.js';
 import { endReason, sessionState } from '../domain/session.js';
 import { settingsTable } from '../domain/settings.js';
+import { TRACING_VARIABLES } from '../domain/tracing-settings.js';
 import { tableRows } from './support/markdown.js';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
@@ -17,6 +18,11 @@ test('the README’s table of settings is the schema’s', () => {
       meaning,
     })),
   );
+});
+
+test('the README’s table of OpenTelemetry’s variables has those that are looked at', () => {
+  const names = rows('of OpenTelemetry').map(([name]) => name);
+  expect(names.toSorted()).toEqual(TRACING_VARIABLES.map((name) => `\`${name}\``).toSorted());
 });
 
 test('the README explains every state, every end reason and every outcome of a command', () => {

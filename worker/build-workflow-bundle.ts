@@ -1,6 +1,10 @@
 import { writeFile } from 'node:fs/promises';
-import { BUNDLE_PATH, bundleWorkflows, VERSIONED_BUNDLE_PATH } from './workflow-bundle.js';
+import { bundlePath, bundleWorkflows } from './workflow-bundle.js';
 
 // A step of the build: the workers of a deployment all run the very same workflow code.
-await writeFile(BUNDLE_PATH, (await bundleWorkflows()).code);
-await writeFile(VERSIONED_BUNDLE_PATH, (await bundleWorkflows('versioned-workflows')).code);
+for (const isVersioned of [false, true]) {
+  for (const isTraced of [false, true]) {
+    const { code } = await bundleWorkflows({ isVersioned, isTraced });
+    await writeFile(bundlePath({ isVersioned, isTraced }), code);
+  }
+}

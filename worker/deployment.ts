@@ -4,7 +4,7 @@ import type { WorkerDeploymentVersion } from '@temporalio/common';
 import { z } from 'zod';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import type { WorkerSettings } from '../domain/settings.js';
-import { VERSIONED_BUNDLE_PATH } from './workflow-bundle.js';
+import { bundlePath } from './workflow-bundle.js';
 
 /** Above `dist/`, once it is compiled. */
 const PACKAGE = new URL(import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json', import.meta.url);
@@ -16,25 +16,25 @@ const FINGERPRINT_LENGTH = 12;
  * The version of the Worker Deployment that this process is of; `undefined` where none is configured, and any worker takes any
  * session (docs/decisions/0021-worker-versioning.md).
  *
- * @param bundlePath what the build has bundled
+ * @param bundle what the build has bundled
  * @throws {CannotStart} where there is neither a build nor `WORKER_BUILD_ID`
  */
 export async function workerDeployment(
   { workerDeploymentName, workerBuildId }: Pick<WorkerSettings, 'workerDeploymentName' | 'workerBuildId'>,
-  bundlePath = VERSIONED_BUNDLE_PATH,
+  bundle = bundlePath({ isVersioned: true }),
 ): Promise<WorkerDeploymentVersion | undefined> {
   if (workerDeploymentName === undefined) return undefined;
-  return { deploymentName: workerDeploymentName, buildId: workerBuildId ?? (await bundledBuildId(bundlePath)) };
+  return { deploymentName: workerDeploymentName, buildId: workerBuildId ?? (await bundledBuildId(bundle)) };
 }
 
 /**
  * The version, and a fingerprint of the workflows: two builds with the same workflows are the same to a session, and a release
  * that changes nothing of them needs no second set of workers.
  */
-async function bundledBuildId(bundlePath: string): Promise<string> {
+async function bundledBuildId(bundle: string): Promise<string> {
   try {
     const { version } = z.object({ version: z.string() }).parse(JSON.parse(await readFile(PACKAGE, 'utf8')));
-    const code = await readFile(bundlePath);
+    const code = await readFile(bundle);
     return `${version}-${createHash('sha256').update(code).digest('hex').slice(0, FINGERPRINT_LENGTH)}`;
   } catch {
     throw new CannotStart(

@@ -16,10 +16,13 @@ import type { Logger } from 'pino';
 import type { LegSample } from '../domain/notifications.js';
 import { doubtfulNames, SettingsError, workerSettings } from '../domain/settings.js';
 import type { WorkerSettings } from '../domain/settings.js';
+import { tracingSettings } from '../domain/tracing-settings.js';
+import { observedBy } from '../platform/call-observer.js';
 import { createHttpPlatform } from '../platform/http-platform.js';
 import { PlatformError } from '../platform/platform-error.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import { addProcessMetrics } from '../telemetry/process-metrics.js';
+import type { WorkerTracing } from '../tracing/worker-tracing.js';
 import { countWorkers } from './count-workers.js';
 import { workerDeployment } from './deployment.js';
 import type { MediaSettings } from './media-route.js';
@@ -33,10 +36,13 @@ import { ensureSearchAttributes, SearchAttributesMissing } from './search-attrib
 import { createSessionWorker } from './session-worker.js';
 import { keepStandingWorkflows } from './standing-workflows.js';
 
-async function main(): Promise<void> {
+/** @returns whether nothing is left that would keep the process alive */
+async function main(): Promise<boolean> {
   const settings = workerSettings(process.env, (path) => readFileSync(path, 'utf8'));
   const deployment = await workerDeployment(settings);
-  const log = pino({ level: settings.logLevel, base: { part: 'worker' } });
+  const tracing = await tracingOf(() => log);
+  const mixin = tracing === undefined ? {} : { mixin: tracing.logFields };
+  const log = pino({ level: settings.logLevel, base: { part: 'worker' }, ...mixin });
   for (const strange of doubtfulNames(process.env)) log.warn(strange, 'setting.unknown');
   const isWatched = settings.workerMetricsPort !== 'off';
   const sdkMetrics = new SdkMetrics();
@@ -56,7 +62,7 @@ async function main(): Promise<void> {
     clientId: settings.platformClientId,
     clientSecret: settings.platformClientSecret,
     ...(followsEvents ? { eventsUrl: settings.platformEventsUrl } : {}),
-    observer: metrics.calls,
+    observer: tracing === undefined ? metrics.calls : observedBy(metrics.calls, tracing.calls),
     onOutage: (since) => {
       // As loud as its beginning: who has seen that waits for this.
       if (since === undefined) log.warn('platform.answering');
@@ -112,6 +118,7 @@ async function main(): Promise<void> {
           metrics,
           encryption,
           onUnreadable,
+          tracing,
           workflowSettings: { confirmTimeoutSeconds, bargeWaitSeconds },
           cachedWorkflows: settings.workerCachedWorkflows,
           followsEvents,
@@ -142,6 +149,16 @@ async function main(): Promise<void> {
     shown?.close();
   }
   log.info('worker.stopped');
+  return (await tracing?.close()) ?? true;
+}
+
+/** OpenTelemetry is loaded where it is wanted only. */
+async function tracingOf(log: () => Logger): Promise<WorkerTracing | undefined> {
+  const settings = tracingSettings(process.env);
+  if (settings === undefined) return undefined;
+  // oxlint-disable-next-line no-restricted-imports
+  const { traceWorker } = await import('../tracing/worker-tracing.js');
+  return traceWorker({ settings, log });
 }
 
 async function showMetrics(
@@ -246,9 +263,11 @@ function stopRequest(): { readonly requested: Promise<void>; readonly isRequeste
 }
 
 try {
-  await main();
+  const isOver = await main();
   // The supervisor's channel would keep the process alive.
   if (process.connected) process.disconnect();
+  // So would spans whose collector does not take them.
+  if (!isOver) process.exit();
 } catch (error) {
   const known =
     error instanceof CannotStart || error instanceof SettingsError || error instanceof SearchAttributesMissing;

@@ -21,11 +21,12 @@ import { workerQueue } from '../domain/token-keeper.js';
 import type { TelephonyPlatform } from '../platform/telephony-platform.js';
 import type { TokenReport } from '../platform/token-source.js';
 import type { SessionSinks } from '../workflows/session-announcements.js';
+import type { WorkerTracing } from '../tracing/worker-tracing.js';
 import { createMediaRoute } from './media-route.js';
 import type { MediaSettings } from './media-route.js';
 import type { WorkerMetrics } from './metrics.js';
 import { observed } from './observed-activities.js';
-import { workflowsFor } from './workflow-bundle.js';
+import { builtBundle, bundleWorkflows } from './workflow-bundle.js';
 
 export interface SessionWorkerOptions {
   readonly connection: NativeConnection;
@@ -59,7 +60,9 @@ export interface SessionWorkerOptions {
   readonly encryption?: PayloadEncryption;
   /** Is told of what lists showed and nobody here can read. @default nobody */
   readonly onUnreadable?: (trouble: PayloadUnreadable) => void;
-  /** Of `bundleWorkflows`; with a `deployment` that of the versioned ones. @default what the build left, or a fresh one */
+  /** Makes traces of what sessions do. @default nobody does */
+  readonly tracing?: Pick<WorkerTracing, 'interceptors' | 'sinks'> | undefined;
+  /** Of `bundleWorkflows`, for the same `deployment` and `tracing`. @default what the build left, or a fresh one */
   readonly workflowBundle?: WorkerOptions['workflowBundle'];
 }
 
@@ -111,7 +114,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
   const { connection, namespace, taskQueue, workflowSettings, metrics } = options;
   const platform = metrics?.watchingStream(options.platform) ?? options.platform;
   const { announce = () => undefined, onTrouble = () => undefined, channelIdleMs, followsEvents = false } = options;
-  const { token, activitySlots, cachedWorkflows, onCommandNews = () => undefined } = options;
+  const { token, activitySlots, cachedWorkflows, onCommandNews = () => undefined, tracing } = options;
   const { encryption = NO_ENCRYPTION, onUnreadable = () => undefined } = options;
   const client = new Client({
     connection,
@@ -120,6 +123,7 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
   });
   const dataConverter = { payloadCodecs: [taskCodec(encryption, onUnreadable)] };
   if (encryption.encrypts) encryptFailures();
+  const bundle = { isTraced: tracing !== undefined, isVersioned: options.deployment !== undefined };
   const mediaServers = createMediaServerLookup(platform);
   const activities = createActivities(platform, workflowSettings, mediaServers, channelIdleMs);
   const router = new EventRouter(client, onTrouble);
@@ -158,9 +162,10 @@ export async function createSessionWorker(options: SessionWorkerOptions): Promis
     namespace,
     dataConverter,
     taskQueue,
-    workflowBundle: options.workflowBundle ?? (await workflowsFor(options.deployment !== undefined)),
+    workflowBundle: options.workflowBundle ?? (await builtBundle(bundle)) ?? (await bundleWorkflows(bundle)),
     activities: metrics === undefined ? activities : observed(activities, metrics),
-    sinks,
+    sinks: { ...sinks, ...tracing?.sinks },
+    ...(tracing === undefined ? {} : { interceptors: tracing.interceptors }),
     stickyQueueScheduleToStartTimeout: STICKY_FOR,
     workflowFailureErrorTypes: FAILURES_OF_WORKFLOWS,
     ...(cachedWorkflows === undefined ? {} : { maxCachedWorkflows: cachedWorkflows }),

@@ -9,6 +9,7 @@ import type { ExclusiveChannel } from './exclusive-channel.js';
 import { LegModes } from './leg-modes.js';
 import type { ChangeLimits, ChangeResult, LiveSession } from './leg-modes.js';
 import { confirmChannelFreeWithin, findContenderWithin } from './session-activities.js';
+import { traces } from './trace-hook.js';
 import { unless } from './unless.js';
 
 /** A look that is not answered at once is repeated so often before a leg is taken for one that does not speak. */
@@ -66,7 +67,9 @@ export class ModeChanges {
   async doNext(waitMs: number): Promise<void> {
     const command = nextModeChange(this.#session.record());
     if (command !== undefined) {
-      await (isExclusive(command.action) ? this.#speak(command, waitMs) : this.#change(command));
+      await traces.because(command.commandId, () =>
+        isExclusive(command.action) ? this.#speak(command, waitMs) : this.#change(command),
+      );
     } else if (this.#mustFallSilent) {
       await this.#leg.fallSilent();
     } else if (this.#holdsInVain) {

@@ -23,6 +23,7 @@ import {
   interactionEndedSignal,
   isFinal,
   MAX_DURATION_SECONDS,
+  START_COMMAND_ID,
 } from '../domain/commands.js';
 import type { AwaitCommandInput, CommandAction, CommandSignal, StartSessionInput } from '../domain/commands.js';
 import type { ActivityFailureType, WorkflowFailureType } from '../domain/errors.js';
@@ -53,6 +54,7 @@ import { SessionMirror } from './session-mirror.js';
 import { handleSignalsInOrder } from './signals-in-order.js';
 import type { Inbox } from './signals-in-order.js';
 import { isTaskOfItsOwn } from './task-of-its-own.js';
+import { traces } from './trace-hook.js';
 import { parsed } from './workflow-input.js';
 
 /** Of what was wrong with a signal, as much as anybody reads; the signal itself may be megabytes. */
@@ -147,7 +149,7 @@ class MonitoringSession {
       // Where `#end` did not cut the life short, the workflow itself was cancelled.
       this.#end('cancelled');
     }
-    await CancellationScope.nonCancellable(() => this.#tearDown());
+    await traces.because(this.#endedBy, () => CancellationScope.nonCancellable(() => this.#tearDown()));
     // Temporal shows a cancelled session as such; its memo has the rest.
     if (this.#record.session.endReason === 'cancelled') throw new CancelledFailure('the session was cancelled');
     return this.#report();
@@ -164,7 +166,10 @@ class MonitoringSession {
       {
         name: INTERACTION_ENDED_SIGNAL,
         description: 'The interaction is over: end the session.',
-        handle: (payload) => this.#end('interaction-ended', byWhom(interactionEndedSignal.safeParse(payload).data)),
+        handle: (payload) => {
+          traces.heard(INTERACTION_ENDED_SIGNAL);
+          this.#end('interaction-ended', byWhom(interactionEndedSignal.safeParse(payload).data));
+        },
       },
       {
         name: MONITOR_STATUS_SIGNAL,
@@ -199,6 +204,7 @@ class MonitoringSession {
     if (!command.success) return this.#refuse(action, command.error);
     const { commandId = uuid4() } = command.data;
     const repeated = findCommand(this.#record, commandId) !== undefined;
+    if (!repeated) traces.heard(commandId);
     const by = byWhom(command.data);
     this.#apply({ type: 'command.accepted', at: now(), commandId, action, ...by });
     if (action === 'stop' && !repeated) this.#end('stopped', { commandId, ...by });
@@ -246,8 +252,8 @@ class MonitoringSession {
     void this.#endAt(endsAtMs);
 
     if (this.#record.session.state === 'PENDING') {
-      await this.#makeLeg(settings);
-      if (this.#isLive()) await this.#confirm(settings);
+      await traces.because(START_COMMAND_ID, () => this.#makeLeg(settings));
+      if (this.#isLive()) await traces.because(START_COMMAND_ID, () => this.#confirm(settings));
     }
     while (this.#isLive()) {
       if (this.#mayContinueAsNew()) {
@@ -353,6 +359,13 @@ class MonitoringSession {
     this.#life.cancel();
   }
 
+  /** Whose doing the end is: a command, or the end of the interaction. */
+  get #endedBy(): string {
+    return (
+      this.#record.history.findLast(({ type }) => type === 'session.ending')?.commandId ?? INTERACTION_ENDED_SIGNAL
+    );
+  }
+
   async #tearDown(): Promise<void> {
     // A place in line is given up at once, the channel when the leg no longer speaks.
     const givenUp = this.#channel.fence === undefined ? this.#channel.release() : undefined;
@@ -396,7 +409,9 @@ class MonitoringSession {
     if (this.#record === before) return;
     this.#announce(event);
     const news = commandNews(before, this.#record, event);
-    if (news !== undefined) announcements.told(news);
+    if (news === undefined) return;
+    announcements.told(news);
+    traces.settled(news.outcomes);
   }
 
   /** The platform has answered a call. */

@@ -11,6 +11,7 @@ const FOLDERS = [
   'directory',
   'codec',
   'telemetry',
+  'tracing',
   'platform',
   'workflows',
   'activities',

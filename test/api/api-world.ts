@@ -14,6 +14,7 @@ import type { Page } from '../../api/page-files.js';
 import type { SharedTickets } from '../../api/tickets.js';
 import type { RateLimits } from '../../api/rate-limit.js';
 import { createApi } from '../../api/server.js';
+import type { ApiTracing } from '../../tracing/api-tracing.js';
 import type { TestTemporal } from '../support/temporal.js';
 import type { WorkflowBundle } from '../support/workflow-bundle.js';
 
@@ -65,6 +66,7 @@ interface ApiOptions {
   readonly temporalUiUrl?: string;
   readonly codec?: PayloadCodec;
   readonly draining?: AbortSignal;
+  readonly tracing?: ApiTracing;
 }
 
 /** The API over a client. */
@@ -73,7 +75,8 @@ export async function startApi(
   { taskQueue = `api-${randomUUID()}`, port = 0, credentials = {}, ...options }: ApiOptions = {},
 ): Promise<RunningApi> {
   const lines: string[] = [];
-  const log = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
+  const mixin = options.tracing === undefined ? {} : { mixin: options.tracing.logFields };
+  const log = pino({ level: 'debug', ...mixin }, { write: (line: string) => lines.push(line) });
   const stopping = new AbortController();
   const api = createApi({
     client,

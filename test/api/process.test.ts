@@ -2,6 +2,7 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -17,7 +18,7 @@ const children = new Set<ChildProcess>();
 beforeAll(async () => {
   await mkdir(join(ROOT, '.cache'), { recursive: true });
   folder = await mkdtemp(join(ROOT, '.cache/api-process-'));
-  for (const layer of ['api', 'codec', 'directory', 'domain', 'bus', 'http', 'telemetry']) {
+  for (const layer of ['api', 'codec', 'directory', 'domain', 'bus', 'http', 'telemetry', 'tracing']) {
     await mkdir(join(folder, layer));
     for (const name of await readdir(join(ROOT, layer))) {
       const source = await readFile(join(ROOT, layer, name), 'utf8');
@@ -147,4 +148,59 @@ test('settings that are wrong are named, with exit code 78', async () => {
   expect(wrong.output()).toMatch(/PORT .*\n.*LOG_LEVEL /);
   expect(open.output()).toMatch(/HOST .*set API_KEY or AUTH_JWKS_URL too/);
   expect(broken.output()).toMatch(/^The Temporal connection is configured wrongly/);
+});
+
+/** Takes connections, and never says anything. */
+async function silentServer(): Promise<{ url: string; connected: () => boolean; close: () => void }> {
+  const streams = new Set<Socket>();
+  const server = createServer((stream) => streams.add(stream.on('error', () => undefined)));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = z.object({ port: z.number() }).parse(server.address());
+  const close = (): void => {
+    for (const stream of streams) stream.destroy();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${port}`, connected: () => streams.size > 0, close };
+}
+
+test('a collector that is not there, or says nothing, costs one line and a second of the end', async () => {
+  const silent = await silentServer();
+  const key = 'a-key-of-the-test';
+  const tracing = { API_KEY: key, OTEL_BSP_SCHEDULE_DELAY: '10', OTEL_EXPORTER_OTLP_HEADERS: 'api-key=collector-key' };
+  // Nothing listens on port 1.
+  const gone = { ...tracing, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_EXPORTER_OTLP_TIMEOUT: '100' };
+  const alone = start(gone);
+  // Longer than anybody would wait for the exit of this one.
+  const patient = { OTEL_EXPORTER_OTLP_TIMEOUT: '600000', OTEL_BSP_EXPORT_TIMEOUT: '600000' };
+  const hung = start({ ...tracing, ...patient, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${silent.url}/v1/traces` });
+  const lost = (): string[] =>
+    alone
+      .output()
+      .split('\n')
+      .filter((line) => line.includes('traces.lost'));
+  const ask = async (api: ApiProcess): Promise<number> =>
+    (await fetch(`${await api.url}/v1/nothing`, { headers: { Authorization: `Bearer ${key}` } })).status;
+  await until('spans that are lost', async () => {
+    await ask(alone);
+    return lost().length > 0;
+  });
+  // More that are lost with the same news, and one batch that is under way for as long as the collector likes.
+  for (let n = 0; n < 10; n += 1) expect(await ask(alone)).toBe(404);
+  await until('a batch under way', async () => (await ask(hung)) === 404 && silent.connected());
+  alone.child.kill('SIGTERM');
+  hung.child.kill('SIGTERM');
+  expect(await Promise.all([alone.exit, hung.exit])).toEqual([0, 0]);
+  expect(lost()).toHaveLength(1);
+  expect(JSON.parse(lost()[0] ?? '')).toMatchObject({ level: 40, cause: expect.stringContaining('ECONNREFUSED') });
+  const text = alone.output() + hung.output();
+  expect(text).toContain('"trace_id"');
+  expect(text).toContain('api.stopped');
+  expect(text).not.toMatch(/UnhandledPromise|Error:|collector-key/);
+  silent.close();
+});
+
+test('what is wrong with the settings of traces is named as well, with exit code 78', async () => {
+  const wrong = start({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' });
+  expect(await wrong.exit).toBe(78);
+  expect(wrong.output()).toMatch(/OTEL_EXPORTER_OTLP_PROTOCOL must be one of http\/protobuf, http\/json/);
 });

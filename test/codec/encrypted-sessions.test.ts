@@ -37,7 +37,7 @@ function withKeys(
   const { address, namespace } = temporal;
   const connection = prepareConnection(
     { temporalAddress: address, temporalPort: 0, temporalNamespace: namespace },
-    clientCodec(encryption, onUnreadable),
+    { codec: clientCodec(encryption, onUnreadable) },
   );
   connections.push(connection);
   return { ...temporal, client: connection.client };

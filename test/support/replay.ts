@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
+import type { BundleOptions } from '../../worker/workflow-bundle.js';
 import type { TestTemporal } from './temporal.js';
 import { testBundle } from './workflow-bundle.js';
 
@@ -11,9 +12,12 @@ import { testBundle } from './workflow-bundle.js';
  * decides how a history replays is what follows on what: a run all of whose stretches of {@link STRETCH} events others have
  * shown to replay is taken for one that does.
  */
-export async function replayEveryHistory(temporal: TestTemporal): Promise<number> {
+export async function replayEveryHistory(
+  temporal: TestTemporal,
+  bundle: BundleOptions = { isTraced: false },
+): Promise<number> {
   const { workflow } = temporal.client;
-  const workflowBundle = await testBundle();
+  const workflowBundle = await testBundle(bundle);
   const seen = new Set<string>();
   let runs = 0;
   async function* ofEachKind() {

@@ -7,11 +7,13 @@ import type { SessionAnnouncement } from '../../domain/announcements.js';
 import type { StartSessionInput } from '../../domain/commands.js';
 import { sessionWorkflowId } from '../../domain/identifiers.js';
 import { MONITORING_SESSION } from '../../domain/workflow-contract.js';
+import { observedBy } from '../../platform/call-observer.js';
 import { createHttpPlatform } from '../../platform/http-platform.js';
 import type { HttpPlatform, HttpPlatformOptions } from '../../platform/http-platform.js';
 import { startSimulator } from '../../simulator/simulator.js';
 import type { Simulator } from '../../simulator/simulator.js';
 import type { SimulatorOptions } from '../../simulator/simulator-options.js';
+import type { WorkerTracing } from '../../tracing/worker-tracing.js';
 import type { monitoringSession } from '../../workflows/monitoring-session.js';
 import { WorkerMetrics } from '../../worker/metrics.js';
 import { createSessionWorker } from '../../worker/session-worker.js';
@@ -61,6 +63,8 @@ export interface SessionWorldOptions {
   readonly encryption?: () => PayloadEncryption;
   /** The version of its workers. @default none */
   readonly deployment?: WorkerDeploymentVersion;
+  /** Makes traces. @default nobody does */
+  readonly tracing?: WorkerTracing;
   /** Has a `tokenKeeper` look after the token of each worker that is started. @default false */
   readonly keepsTokens?: boolean;
 }
@@ -78,7 +82,7 @@ export async function createSessionWorld(
     timeouts,
     cleaning,
   } = options;
-  const { keepsTokens = false } = options;
+  const { keepsTokens = false, tracing } = options;
   const simulator = await startSimulator({
     port: 0,
     population: null,
@@ -87,7 +91,7 @@ export async function createSessionWorld(
   });
   const metrics = new WorkerMetrics();
   const platform = createHttpPlatform({
-    observer: metrics.calls,
+    observer: tracing === undefined ? metrics.calls : observedBy(metrics.calls, tracing.calls),
     baseUrl: simulator.baseUrl,
     clientId: 'earshot',
     clientSecret: 'earshot-dev-secret',
@@ -96,7 +100,7 @@ export async function createSessionWorld(
   const taskQueue = `monitoring-${randomUUID()}`;
   const settings = { confirmTimeoutSeconds, bargeWaitSeconds };
   const { deployment } = options;
-  const workflowBundle = await testBundle(deployment === undefined ? 'workflows' : 'versioned-workflows');
+  const workflowBundle = await testBundle({ isTraced: tracing !== undefined, isVersioned: deployment !== undefined });
 
   let running: { readonly worker: SessionWorker; readonly done: Promise<void> } | undefined;
   const announced: SessionAnnouncement[] = [];
@@ -121,6 +125,7 @@ export async function createSessionWorld(
       ...(options.media === undefined ? {} : { media: options.media }),
       metrics,
       ...(options.encryption === undefined ? {} : { encryption: options.encryption() }),
+      tracing,
       workflowBundle,
       ...(workerId === undefined ? {} : { token: { workerId, keep: () => platform.keepToken() } }),
     });

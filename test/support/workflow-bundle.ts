@@ -1,5 +1,7 @@
+import { basename, dirname, join } from 'node:path';
 import type { WorkerOptions } from '@temporalio/worker';
-import { bundleWorkflows } from '../../worker/workflow-bundle.js';
+import { bundlePath, bundleWorkflows } from '../../worker/workflow-bundle.js';
+import type { BundleOptions } from '../../worker/workflow-bundle.js';
 
 export type WorkflowBundle = NonNullable<WorkerOptions['workflowBundle']>;
 
@@ -9,11 +11,12 @@ const bundles = new Map<string, Promise<WorkflowBundle>>();
  * The workflows for the workers of a test file. `npm test` has just built them and says where; else they are bundled from
  * source, which takes some seconds of work in every file.
  */
-export function testBundle(entry: 'workflows' | 'versioned-workflows' = 'workflows'): Promise<WorkflowBundle> {
+export function testBundle(options: BundleOptions = {}): Promise<WorkflowBundle> {
   const built = process.env['EARSHOT_WORKFLOW_BUNDLE'];
-  const codePath = entry === 'workflows' ? built : built?.replace(/[^/]+$/, 'versioned-workflow-bundle.cjs');
+  const name = basename(bundlePath(options));
   const bundle =
-    bundles.get(entry) ?? (codePath === undefined ? bundleWorkflows(entry) : Promise.resolve({ codePath }));
-  bundles.set(entry, bundle);
+    bundles.get(name) ??
+    (built === undefined ? bundleWorkflows(options) : Promise.resolve({ codePath: join(dirname(built), name) }));
+  bundles.set(name, bundle);
   return bundle;
 }

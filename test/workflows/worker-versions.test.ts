@@ -37,7 +37,7 @@ beforeAll(async () => {
     platform: world.platform,
     workflowSettings: world.settings,
     deployment: version('new'),
-    workflowBundle: await testBundle('versioned-workflows'),
+    workflowBundle: await testBundle({ isVersioned: true }),
   });
   newWorkerIsDone = newWorker.run();
 });
