@@ -38,7 +38,7 @@ const LAYERS = {
     folders: [],
     packages: [
       ...['node:crypto', 'node:events', 'node:fs', 'node:stream', 'node:timers/promises', 'node:util'],
-      ...['@temporalio/client', '@temporalio/envconfig', 'zod'],
+      ...['@temporalio/client', '@temporalio/common', '@temporalio/envconfig', '@temporalio/proto', 'zod'],
     ],
   },
   bench: {

@@ -2,8 +2,8 @@
  * A QA pipeline to copy and change: listens to a share of the live calls for a while, and writes a report as JSON lines.
  *
  * It knows Earshot from outside only: the list of calls by REST, and sessions as workflows of Temporal, started by name
- * (docs/workflow-contract.md). Apart from Node 20.19 or later it needs `@temporalio/client`, `@temporalio/envconfig` and
- * `zod`.
+ * (docs/workflow-contract.md). Apart from Node 20.19 or later it needs `@temporalio/client`, `@temporalio/envconfig`, `zod`
+ * and, for calls that are encrypted, `payload-codec.ts`.
  */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -25,6 +25,7 @@ import {
 import type { WorkflowHandle, WorkflowIdReusePolicy } from '@temporalio/client';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
+import { payloadCodec } from './payload-codec.js';
 
 const USAGE = `Listens to a share of the live calls and writes a report, one JSON object a line.
 
@@ -41,7 +42,8 @@ Usage: node qa-pipeline.js [options]
   --help
 
 API_KEY in the environment is the key for REST. Temporal is found by TEMPORAL_ADDRESS,
-TEMPORAL_NAMESPACE, TEMPORAL_API_KEY … or by Temporal's configuration file.
+TEMPORAL_NAMESPACE, TEMPORAL_API_KEY … or by Temporal's configuration file. Where Earshot
+has a PAYLOAD_KEYS_FILE, set the same here.
 
 Exit codes: 0; 1 something failed; 2 bad arguments; 130 interrupted (Ctrl-C stops the sessions first).
 `;
@@ -308,10 +310,18 @@ async function run(options: Options, interruption: AbortController): Promise<num
   });
   const { connectionOptions, namespace } = loadClientConnectConfig();
   const connection = await Connection.connect(connectionOptions).catch((cause: unknown) => {
-    throw new Error('Temporal does not answer; is TEMPORAL_ADDRESS right?', { cause });
+    throw new Error('Temporal does not let us in; are TEMPORAL_ADDRESS, TEMPORAL_API_KEY and TEMPORAL_TLS_* right?', {
+      cause,
+    });
   });
   try {
-    const client = new Client({ connection, ...(namespace === undefined ? {} : { namespace }) });
+    const keysFile = process.env['PAYLOAD_KEYS_FILE'] ?? '';
+    const encrypts = process.env['PAYLOAD_ENCRYPTION'] !== 'off';
+    const client = new Client({
+      connection,
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(keysFile === '' ? {} : { dataConverter: { payloadCodecs: [payloadCodec(keysFile, encrypts)] } }),
+    });
     const calls = await liveCalls(options);
     const sampled = calls.filter((id) => isSampled(id, options));
     const outcomes: string[] = [];

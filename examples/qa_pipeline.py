@@ -27,6 +27,7 @@ from temporalio.client import (
     WorkflowUpdateFailedError,
 )
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -266,6 +267,13 @@ async def run(options: Options, output: TextIO) -> int:
     stop_on_signal(interrupted)
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "localhost:7233")
+    keys_file = os.environ.get("PAYLOAD_KEYS_FILE", "")
+    if keys_file != "":
+        # Only here, as it needs a package more.
+        from payload_codec import EncryptionCodec
+
+        codec = EncryptionCodec(keys_file, os.environ.get("PAYLOAD_ENCRYPTION") != "off")
+        config["data_converter"] = replace(DataConverter.default, payload_codec=codec)
     client = await Client.connect(**config)
     calls = await asyncio.to_thread(live_calls, options)
     sampled = [call for call in calls if is_sampled(call, options)]
