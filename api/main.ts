@@ -23,7 +23,7 @@ import type { Api } from './server.js';
 import type { SharedTickets } from './tickets.js';
 import { TokenVerifier } from './token-verifier.js';
 import { prepareConnection, Temporal } from './temporal-client.js';
-import type { LazyConnection, OnTheWay } from './temporal-client.js';
+
 import { watchTemporal } from './watch-temporal.js';
 
 /** How long requests under way may take after a stop was asked for, ms. The supervisor kills after 10 s. */
@@ -45,7 +45,7 @@ async function main(): Promise<boolean> {
   const credentials = await credentialsOf(settings, log);
   const encryption = payloadEncryption(settings);
   const unreadable = onceAMinute((trouble) => log.warn({ err: trouble, keyId: trouble.keyId }, 'payload.unreadable'));
-  const connection = connectionOf(settings, {
+  const connection = prepareConnection(settings, {
     codec: clientCodec(encryption, unreadable),
     interceptor: tracing?.clientInterceptor,
   });
@@ -77,7 +77,7 @@ async function main(): Promise<boolean> {
     tellSupervisor({ type: 'ready', url });
 
     const probe = new ReadinessProbe(new Temporal(client, settings.temporalTaskQueue));
-    const watching = watchTemporal(probe, log, address, stopping);
+    const watching = watchTemporal(probe, log, address, stopping, connection.lastFailure);
     await aborted(draining);
     log.info({ seconds: settings.apiDrainSeconds }, 'api.draining');
     sendAway(server);
@@ -149,17 +149,6 @@ async function keyOfThisMachine(): Promise<string> {
     return key;
   } catch (error) {
     throw new CannotStart(`No API key: ${describe(error)}. Or set API_KEY.`, CONFIGURATION_EXIT_CODE);
-  }
-}
-
-function connectionOf(settings: ApiSettings, through: OnTheWay): LazyConnection {
-  try {
-    return prepareConnection(settings, through);
-  } catch (error) {
-    throw new CannotStart(
-      `The Temporal connection is configured wrongly (TEMPORAL_* or its configuration file): ${describe(error)}`,
-      CONFIGURATION_EXIT_CODE,
-    );
   }
 }
 

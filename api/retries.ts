@@ -7,11 +7,15 @@ const RETRY_PAUSE_MS = 500;
 
 /** When calls that fail for a reason that passes are made again, until they run out of time; for the SDK's interceptor. */
 export class Retries implements GrpcRetryOptions {
+  /** The details of the last status that was no answer. */
+  lastFailure: string | undefined;
   #ended = false;
   readonly #planned = new Set<Promise<void>>();
 
-  readonly retryableDecider: GrpcRetryOptions['retryableDecider'] = (_attempt, status) =>
-    !this.#ended && isRetryableError(status);
+  readonly retryableDecider: GrpcRetryOptions['retryableDecider'] = (_attempt, status) => {
+    if (isRetryableError(status)) this.lastFailure = status.details;
+    return !this.#ended && isRetryableError(status);
+  };
 
   readonly delayFunction = (attempt: number): number => {
     const delayMs = Math.min(RETRY_PAUSE_MS, 50 * 2 ** attempt) * (0.8 + Math.random() * 0.4);

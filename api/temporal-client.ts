@@ -1,7 +1,7 @@
 import { Client, Connection, makeGrpcRetryInterceptor } from '@temporalio/client';
-import type { PayloadCodec } from '@temporalio/common';
 import type { WorkflowClientInterceptor } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
+import type { PayloadCodec } from '@temporalio/common';
+import { temporalConfig } from '../directory/temporal-config.js';
 import type { ApiSettings } from '../domain/settings.js';
 import { Retries } from './retries.js';
 import { TemporalTimeout } from './temporal-problem.js';
@@ -67,6 +67,8 @@ export interface LazyConnection {
   /** For people: `127.0.0.1:7233`. */
   readonly address: string;
   readonly namespace: string;
+  /** What the last call that failed came to, as gRPC puts it. */
+  readonly lastFailure: () => string | undefined;
   readonly close: () => Promise<void>;
 }
 
@@ -83,13 +85,13 @@ export interface OnTheWay {
  * TLS files, the profile of a configuration file. Without an address: the embedded server's.
  *
  * @param through what everything goes through on its way, by default nothing
- * @throws Error for a configuration file or TLS file that can't be used.
+ * @throws {CannotStart} for a configuration that can't be used.
  */
 export function prepareConnection(
   settings: Pick<ApiSettings, 'temporalAddress' | 'temporalPort' | 'temporalNamespace'>,
   { codec, interceptor }: OnTheWay = {},
 ): LazyConnection {
-  const { connectionOptions, namespace = settings.temporalNamespace } = loadClientConnectConfig();
+  const { connectionOptions, namespace = settings.temporalNamespace } = temporalConfig();
   const { apiKey, tls, metadata } = connectionOptions;
   const address = settings.temporalAddress ?? connectionOptions.address ?? `127.0.0.1:${settings.temporalPort}`;
   const retries = new Retries();
@@ -111,6 +113,7 @@ export function prepareConnection(
     }),
     address,
     namespace,
+    lastFailure: () => retries.lastFailure,
     close: async () => {
       // A retry that comes due on a closed channel throws where nobody can catch it.
       await retries.end();

@@ -5,12 +5,16 @@ import type { ReadinessProbe } from './health.js';
 /** Time between two looks, ms. */
 const INTERVAL_MS = 2_000;
 
-/** Says once when Temporal goes and once when it is back, for as long as the process runs. */
+/**
+ * Says once when Temporal goes and once when it is back, for as long as the process runs.
+ * @param lastFailure why the last call failed: a certificate, perhaps, that nobody here trusts
+ */
 export async function watchTemporal(
   probe: ReadinessProbe,
   log: Logger,
   address: string,
   stopping: AbortSignal,
+  lastFailure: () => string | undefined = () => undefined,
 ): Promise<void> {
   const stop = new Promise<undefined>((resolve) => {
     stopping.addEventListener('abort', () => resolve(undefined), { once: true });
@@ -24,10 +28,14 @@ export async function watchTemporal(
       else
         log.warn(
           { address },
-          `temporal.away: Temporal at ${address} cannot be used yet; answering 503 until it can: ${now.reasons.join(' ')}`,
+          `temporal.away: Temporal at ${address} cannot be used yet; answering 503 until it can: ${now.reasons.join(' ')}${inBrackets(lastFailure())}`,
         );
     }
     ready = now.temporal;
     await sleep(INTERVAL_MS, undefined, { signal: stopping }).catch(() => undefined);
   }
+}
+
+function inBrackets(text: string | undefined): string {
+  return text === undefined ? '' : ` (${text})`;
 }

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Client } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import { pino } from 'pino';
 import { hintOf } from '../bus/hints.js';
@@ -11,6 +10,7 @@ import { hintsToSupervisor, tellSupervisor } from '../bus/process-bus.js';
 import { hintChannel, hintsToRedis, RedisConnection, toLog } from '../bus/redis-bus.js';
 import { sampleBatches } from '../bus/samples.js';
 import { clientCodec, onceAMinute, payloadEncryption } from '../codec/payload-encryption.js';
+import { temporalConfig } from '../directory/temporal-config.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import type { Logger } from 'pino';
 import type { LegSample } from '../domain/notifications.js';
@@ -231,14 +231,14 @@ async function checkCredentials(platform: TelephonyPlatform, settings: WorkerSet
 }
 
 async function connect(settings: WorkerSettings): Promise<{ connection: NativeConnection; namespace: string }> {
-  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const { connectionOptions, namespace } = temporalConfig();
   const address = connectionOptions.address ?? `127.0.0.1:${settings.temporalPort}`;
   try {
     const connection = await NativeConnection.connect({ ...connectionOptions, address });
     return { connection, namespace: namespace ?? settings.temporalNamespace };
   } catch (error) {
     throw new CannotStart(
-      `Temporal cannot be reached at ${address} (${rootOf(error)}): start it, or set TEMPORAL_ADDRESS.`,
+      `Temporal cannot be reached at ${address} (${rootOf(error)}): start it, or set TEMPORAL_ADDRESS; where it is there, check TEMPORAL_API_KEY and TEMPORAL_TLS_*.`,
     );
   }
 }
