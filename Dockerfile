@@ -12,12 +12,14 @@ COPY activities ./activities
 COPY api ./api
 COPY browser ./browser
 COPY bus ./bus
+COPY codec ./codec
 COPY console ./console
 COPY directory ./directory
 COPY domain ./domain
 COPY http ./http
 COPY platform ./platform
 COPY telemetry ./telemetry
+COPY tracing ./tracing
 COPY worker ./worker
 COPY workflows ./workflows
 RUN npm run build && node dist/worker/build-workflow-bundle.js
