@@ -137,28 +137,35 @@ export class Load {
   async #command(sessionId: string, action: CommandAction): Promise<boolean> {
     const commandId = randomUUID();
     const path = `/v1/sessions/${encodeURIComponent(sessionId)}/commands`;
-    const status = await until(
-      `${action} of ${sessionId} is taken or refused`,
+    const what = `${action} ${commandId} of ${sessionId}`;
+    const sent = await until(
+      `${what} is taken or refused`,
       async () => {
         const answer = await this.#request('POST', path, { action }, commandId);
-        return [200, 202, 409].includes(answer.status) && answer.status;
+        return [200, 202, 409].includes(answer.status) && answer;
       },
       OUTCOME_WITHIN_MS,
     );
-    if (status === 409) return false;
+    if (sent.status === 409) return false;
     this.accepted += 1;
-    const outcome = await until(
-      `the outcome of ${action} ${commandId} of ${sessionId}`,
-      async () => {
-        const answer = await this.#request('GET', `${path}/${commandId}`);
-        if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
-        const command = commandResource.parse(answer.body);
-        return isFinal(command.status) && command.status;
-      },
-      OUTCOME_WITHIN_MS,
-    );
+    // Of a session that is over by then nothing is kept: its `stop` has the outcome in the answer alone.
+    const first = commandResource.parse(sent.body).status;
+    const outcome = isFinal(first) ? first : await this.#outcome(what, `${path}/${commandId}`);
     this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
     return true;
+  }
+
+  #outcome(what: string, path: string): Promise<CommandStatus> {
+    return until(
+      `the outcome of ${what}`,
+      async () => {
+        const answer = await this.#request('GET', path);
+        if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
+        const { status } = commandResource.parse(answer.body);
+        return isFinal(status) && status;
+      },
+      OUTCOME_WITHIN_MS,
+    );
   }
 
   async #state(sessionId: string): Promise<string> {
