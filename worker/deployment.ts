@@ -34,7 +34,9 @@ export async function workerDeployment(
 async function bundledBuildId(bundle: string): Promise<string> {
   try {
     const { version } = z.object({ version: z.string() }).parse(JSON.parse(await readFile(PACKAGE, 'utf8')));
-    const code = await readFile(bundle);
+    const text = await readFile(bundle, 'utf8');
+    // The map names the folder that it was built in.
+    const code = text.replace(/^\/\/# sourceMappingURL=.*$/m, '');
     return `${version}-${createHash('sha256').update(code).digest('hex').slice(0, FINGERPRINT_LENGTH)}`;
   } catch {
     throw new CannotStart(

@@ -31,6 +31,15 @@ test('else it tells builds with the same workflows from those with others', asyn
   expect((await workerDeployment(named, bundle('other')))?.buildId).not.toBe(one?.buildId);
 });
 
+test('where something was built does not matter', async () => {
+  const builtIn = (folderName: string): string => {
+    const path = join(folder, `${folderName}-built.cjs`);
+    writeFileSync(path, `code();\n//# sourceMappingURL=data:application/json;base64,${btoa(folderName)}`);
+    return path;
+  };
+  expect(await workerDeployment(named, builtIn('here'))).toEqual(await workerDeployment(named, builtIn('there')));
+});
+
 test('without a build it has to be given, and that is said', async () => {
   await expect(workerDeployment(named, join(folder, 'nothing'))).rejects.toThrow('WORKER_BUILD_ID');
 });
