@@ -13,7 +13,7 @@ export class Retries implements GrpcRetryOptions {
   readonly #planned = new Set<Promise<void>>();
 
   readonly retryableDecider: GrpcRetryOptions['retryableDecider'] = (_attempt, status) => {
-    if (isRetryableError(status)) this.lastFailure = status.details;
+    if (isRetryableError(status)) this.lastFailure = causeIn(status.details);
     return !this.#ended && isRetryableError(status);
   };
 
@@ -30,4 +30,9 @@ export class Retries implements GrpcRetryOptions {
     this.#ended = true;
     await Promise.all(this.#planned);
   }
+}
+
+/** Of what gRPC says where no connection could be made, the part that says why: `connect ECONNREFUSED 127.0.0.1:7233`. */
+function causeIn(details: string): string {
+  return /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(details)?.[1] ?? details;
 }
