@@ -64,12 +64,12 @@ const FULL = {
   commandsEach: (concurrency: number) => Math.max(2, 2 * Math.ceil(32 / concurrency)),
   startsEach: (concurrency: number) => Math.ceil(32 / concurrency),
   crew: 64,
-  loadEach: 20,
-  lives: 400,
+  loadEach: 10,
+  lives: 150,
   crowd: 10_000,
   endings: 2_000,
-  stayMs: 60_000,
-  restMs: 20_000,
+  stayMs: 30_000,
+  restMs: 15_000,
 } as const;
 
 const QUICK = {

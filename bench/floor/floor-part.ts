@@ -40,10 +40,10 @@ export async function measureFloor(options: BenchOptions, cleanUp: CleanUp): Pro
       const crews = new Map<Contestant, Crew>();
       for (const contestant of contestants) crews.set(contestant, await Crew.open(stage, contestant, concurrency));
       const times = options.commandsEach(concurrency);
-      for (const crew of crews.values()) await crew.work(pattern, WARM_UP);
+      for (const crew of crews.values()) await crew.work(pattern, WARM_UP, THINK_MS);
       // By turns: a slow moment of the machine hits all alike.
       for (let round = 0; round < options.rounds; round += 1)
-        for (const crew of crews.values()) await crew.work(pattern, times);
+        for (const crew of crews.values()) await crew.work(pattern, times, THINK_MS);
       const all: Times[] = [];
       for (const [{ name }, crew] of crews) {
         const rounds = Array.from({ length: options.rounds }, (_, n) => WARM_UP + n * times).map((from) => ({
@@ -62,6 +62,12 @@ export async function measureFloor(options: BenchOptions, cleanUp: CleanUp): Pro
   }
   return sectionOf(measured, await stage.violations());
 }
+
+/**
+ * Between two commands of a leg, ms: nobody sends the next one while the last is still being written down, which for the floor’s update is
+ * part of its answer.
+ */
+const THINK_MS = 100;
 
 /** Commands of each leg before any is counted; even, so that a pattern begins anew after them. */
 const WARM_UP = 2;

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { aFewAtATime } from '../a-few-at-a-time.js';
 import type { Commanded, Contestant } from './contestants.js';
 import type { Stage } from './stage.js';
@@ -34,8 +35,11 @@ export class Crew {
     return new Crew(stage, members);
   }
 
-  /** Commands each member so many times in a row, all members at once. */
-  async work(pattern: Pattern, times: number): Promise<void> {
+  /**
+   * Commands each member so many times in a row, all members at once.
+   * @param thinkMs from when a command has been carried out until its member is sent the next one
+   */
+  async work(pattern: Pattern, times: number, thinkMs = 0): Promise<void> {
     await Promise.all(
       this.#members.map(async (member) => {
         for (let n = 0; n < times; n += 1) {
@@ -48,6 +52,7 @@ export class Crew {
           sent.push(Date.now());
           await member.send(mode);
           await applied;
+          if (thinkMs > 0) await sleep(thinkMs);
         }
       }),
     );
