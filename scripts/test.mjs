@@ -27,7 +27,7 @@ const LIGHT = [
     'test/console/',
   ],
   ...['test/operations', 'test/readme', 'test/workflow-contract', 'test/deploy/'],
-  'test/api/events',
+  ...['test/api/events', 'test/examples/'],
 ];
 /** Chromium works as hard as a whole product: by themselves, last, so that nobody's sessions wait behind it. */
 const BROWSER = ['test/browser/'];
