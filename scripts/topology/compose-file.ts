@@ -12,7 +12,7 @@ const serviceSchema = z.object({
   environment: variables.default({}),
   secrets: z.array(z.string()).default([]),
   volumes: z.array(z.string()).default([]),
-  deploy: z.object({ replicas: z.int().positive().default(1) }).default({ replicas: 1 }),
+  deploy: z.object({ replicas: z.coerce.number().int().positive().default(1) }).default({ replicas: 1 }),
 });
 
 const fileSchema = z.object({

@@ -32,7 +32,8 @@ const service = z.looseObject({
   healthcheck: z.looseObject({ test: z.array(z.string()) }).optional(),
   stop_grace_period: z.string().optional(),
   deploy: z.object({
-    replicas: z.number().default(1),
+    /** A number, or the variable that gives one. */
+    replicas: z.union([z.int(), z.string()]).default(1),
     resources: z.object({ limits: z.object({ cpus: z.string(), memory: z.string() }) }),
   }),
 });
@@ -72,8 +73,8 @@ test('every container is confined, limited and restarted', () => {
     if (name !== 'temporal-ui') expect({ name, read_only: one.read_only }).toEqual({ name, read_only: true });
     expect(one.restart).toBe(JOBS.includes(name) ? 'on-failure:5' : 'unless-stopped');
   }
-  expect(named('api').deploy.replicas).toBe(2);
-  expect(named('worker').deploy.replicas).toBe(2);
+  expect(named('api').deploy.replicas).toBe('${API_REPLICAS:-2}');
+  expect(named('worker').deploy.replicas).toBe('${WORKER_REPLICAS:-2}');
 });
 
 test('each waits for what it needs, which has a health check or is a job', () => {

@@ -40,7 +40,9 @@ const dashboard = z
 
 /** What Prometheus itself adds. */
 const PROMETHEUS = ['up'];
-const WORDS = new Set('sum min max avg count rate increase histogram_quantile time vector by and or unless'.split(' '));
+const WORDS = new Set(
+  'sum min max avg count absent rate increase histogram_quantile time vector by and or unless'.split(' '),
+);
 
 /** Every name of a metric in an expression: what is left without strings, labels, ranges, numbers and PromQL's words. */
 function metricsIn(expr: string): string[] {
