@@ -72,7 +72,8 @@ function textOf(path: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof SettingsError) throw error;
-    throw wrong(`names a file that can't be read: ${error instanceof Error ? error.message : String(error)}`);
+    const [why = ''] = (error instanceof Error ? error.message : String(error)).split(',', 1);
+    throw wrong(`names a file that can't be read: ${why}`);
   }
 }
 

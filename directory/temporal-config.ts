@@ -18,7 +18,8 @@ export function temporalConfig(): ClientConnectConfig {
     }
     return loadClientConnectConfig();
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    // The first line alone: for a file that is no TOML, the lines around the mistake follow, and one of them may be the API key.
+    const [why = ''] = (error instanceof Error ? error.message : String(error)).split('\n', 1);
     throw new CannotStart(
       `The Temporal connection is configured wrongly (TEMPORAL_* or its configuration file): ${why}`,
       CONFIGURATION_EXIT_CODE,

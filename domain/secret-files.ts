@@ -3,6 +3,8 @@ import type { Environment, SettingsFault } from './settings.js';
 /** Reads a whole text file. @throws whatever the file system says */
 export type ReadFile = (path: string) => string;
 
+const LIKE_A_PATH = /^\.{0,2}\//;
+
 /** What is left to be read by name, and what was wrong with files. */
 export interface FromFiles {
   readonly env: Environment;
@@ -31,7 +33,11 @@ export function secretsFromFiles(env: Environment, names: Iterable<string>, read
       if (text === '') fault(`names a file without anything in it (given: ${JSON.stringify(path)})`);
       else found[name] = text;
     } catch (error) {
-      fault(`names a file that can't be read: ${error instanceof Error ? error.message : String(error)}`);
+      // What follows the reason is the path; or the secret itself, where somebody has put that here.
+      const [why = ''] = (error instanceof Error ? error.message : String(error)).split(',', 1);
+      fault(
+        `names a file that can't be read: ${why}${LIKE_A_PATH.test(path) ? ` (given: ${JSON.stringify(path)})` : ''}`,
+      );
     }
   }
   return { env: { ...env, ...found }, faults };

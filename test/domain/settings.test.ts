@@ -303,7 +303,7 @@ describe('a secret in a file', () => {
     expect(faultsOf(env, { '/empty': '\n' })).toEqual([
       {
         name: 'API_KEY_FILE',
-        message: "names a file that can't be read: ENOENT: no such file or directory, open '/gone'",
+        message: 'names a file that can\'t be read: ENOENT: no such file or directory (given: "/gone")',
       },
       { name: 'METRICS_KEY_FILE', message: 'names a file without anything in it (given: "/empty")' },
       { name: 'PORT', message: 'must be a whole number from 0 to 65535 (given: "x")' },
