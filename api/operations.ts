@@ -314,7 +314,7 @@ export const OPERATIONS = [
     bodyLimit: CODEC_BODY_LIMIT,
     answers: { 200: { description: 'As many payloads, in the same order.', body: 'CodedPayloads' } },
     problems: ['not.found'],
-    access: ANY_ROLE,
+    access: ['admin'],
   },
   {
     id: 'getLiveness',

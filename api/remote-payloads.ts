@@ -22,11 +22,11 @@ const base64 = z
 /**
  * What a codec server takes and answers: `Payloads` of Temporal's API, as JSON of protobuf
  * (github.com/temporalio/samples-go, codec-server/protocol.md). Fields that Temporal may add one day are no mistake of
- * whoever calls, and those of a payload stay what they are.
+ * whoever calls, and are passed over.
  */
 export const remotePayloads = z.object({
   payloads: z
-    .array(z.looseObject({ metadata: z.record(z.string(), base64).default({}), data: base64.default('') }))
+    .array(z.object({ metadata: z.record(z.string(), base64).default({}), data: base64.default('') }))
     .max(MOST_PAYLOADS),
 });
 
@@ -54,16 +54,14 @@ function needed(codec: PayloadCodec | undefined): PayloadCodec {
 }
 
 function payloadsOf(request: Request): Payload[] {
-  return parseBody(remotePayloads, request).payloads.map(({ metadata, data, ...rest }: RemotePayload) => ({
-    ...rest,
+  return parseBody(remotePayloads, request).payloads.map(({ metadata, data }: RemotePayload) => ({
     metadata: Object.fromEntries(Object.entries(metadata).map(([name, value]) => [name, Buffer.from(value, 'base64')])),
     data: Buffer.from(data, 'base64'),
   }));
 }
 
-function toRemote({ metadata, data, ...rest }: Payload): RemotePayload {
+function toRemote({ metadata, data }: Payload): RemotePayload {
   return {
-    ...rest,
     metadata: Object.fromEntries(Object.entries(metadata ?? {}).map(([name, value]) => [name, inBase64(value)])),
     data: inBase64(data ?? new Uint8Array()),
   };

@@ -116,7 +116,9 @@ const TABLE: Readonly<Record<OperationId, readonly Try[]>> = {
   signOut: [{ what: 'from anything', path: '/v1/sign-out', method: 'POST', let: EVERYBODY }],
   getMe: [{ what: 'oneself', path: '/v1/me', let: KNOWN }],
   decodePayloads: [{ what: 'any', path: '/v1/codec/decode', method: 'POST', body: { payloads: [] }, let: KNOWN }],
-  encodePayloads: [{ what: 'any', path: '/v1/codec/encode', method: 'POST', body: { payloads: [] }, let: KNOWN }],
+  encodePayloads: [
+    { what: 'any', path: '/v1/codec/encode', method: 'POST', body: { payloads: [] }, let: ['admin', 'service'] },
+  ],
   getLiveness: [{ what: 'it', path: '/livez', let: EVERYBODY }],
   getReadiness: [{ what: 'it', path: '/readyz', let: EVERYBODY }],
 };
