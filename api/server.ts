@@ -139,7 +139,6 @@ export function createApi({
   app.use(requestLog(log), metrics.countRequests);
   const uiOrigin = temporalUiUrl === undefined ? [] : [new URL(temporalUiUrl).origin];
   if (codec !== undefined && uiOrigin.length > 0) app.use(CODEC_PATH, allowCodecOrigins(uiOrigin));
-  if (tracing !== undefined) app.use('/v1', traceRequests(tracing));
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   app.use('/metrics', mayReadMetrics(authenticate, metricsKey));
   addRoute(app, '/metrics', { GET: metrics.page(temporal, probe) });
@@ -178,6 +177,8 @@ export function createApi({
     uiOrigin.includes(origin) &&
     originalUrl.startsWith(`${CODEC_PATH}/`);
   app.use('/v1', requireCaller(authenticate, signIns, isTemporalUi));
+  // After it: whoever asks says by `traceparent` what is recorded.
+  if (tracing !== undefined) app.use('/v1', traceRequests(tracing));
   if (rateLimits !== undefined) app.use('/v1', limitRate(rateLimits));
   const speaksWebSocket = (): never => {
     throw new Problem('upgrade.required', 'Connect with a WebSocket; /asyncapi.json says what is told there.', {
