@@ -1,4 +1,5 @@
 import { Worker } from '@temporalio/worker';
+import type { BundleOptions } from '../../worker/workflow-bundle.js';
 import { quietRuntime } from '../support/temporal.js';
 import { testBundle } from '../support/workflow-bundle.js';
 import { replayable } from './corpus.js';
@@ -12,9 +13,9 @@ const NOBODY = () => undefined;
 const SINKS = { sessions: { announce: { fn: NOBODY }, told: { fn: NOBODY } } };
 
 /** Replays recordings, as a worker does that takes sessions over; what is wrong with each, and what is to be done about it. */
-export async function replayFaults(recordings: readonly Recorded[]): Promise<string[]> {
+export async function replayFaults(recordings: readonly Recorded[], bundle: BundleOptions = {}): Promise<string[]> {
   quietRuntime();
-  const workflowBundle = await testBundle();
+  const workflowBundle = await testBundle(bundle);
   const runs = recordings.flatMap((recorded) => recorded.runs.map((run) => ({ recorded, run })));
   const faults: string[] = [];
   const histories = runs.map(({ run }) => replayable(run));
@@ -33,7 +34,7 @@ function explained({ version, name, shows }: Recorded, error: Error): string {
   return [
     `${version}/${name} (“${shows}”) cannot be replayed any more: ${error.message.slice(0, LONGEST)}`,
     `Sessions that run while this is deployed have such histories; they would fail, and their supervisors hear silence.`,
-    `Keep doing what was done for those that began before: if (patched('…')) the new way, else the old one (docs/upgrades.md).`,
+    `Keep doing what they have done: if (patched('…')) the new way, else the old one (docs/upgrades.md).`,
     `Do not record ${version} anew: production has sessions of ${version}, whatever the file says.`,
   ].join('\n');
 }

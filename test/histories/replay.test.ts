@@ -47,9 +47,13 @@ const ENDS = ['completed', 'failed', 'cancelled', 'terminated', 'continued-as-ne
 const versions = recordedVersions();
 const recordings = versions.flatMap((version) => recordingsOf(version));
 
-test('every history that a version has recorded is replayed by the workflows of today', async () => {
+// The two of the four bundles that differ most.
+test.each([
+  ['by the workflows of today', {}],
+  ['as well with versions and traces', { isVersioned: true, isTraced: true }],
+])('every history that a version has recorded is replayed %s', async (_, bundle) => {
   expect(recordings.length).toBeGreaterThan(0);
-  const faults = await replayFaults(recordings);
+  const faults = await replayFaults(recordings, bundle);
   if (faults.length > 0) throw new Error(faults.join('\n\n'));
 });
 
