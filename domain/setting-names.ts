@@ -11,6 +11,9 @@ export interface StrangeName {
 const PREFIXES =
   /^(?:EARSHOT|PLATFORM|SIMULATOR|BARGE|SWEEP|CONFIRM|MEDIA|PAYLOAD|TEMPORAL|RATE_LIMIT|WORKER_METRICS|CORS|AUTH)_/;
 
+/** What only Earshot's, or Temporal's, variables begin with; others have a `CORS_ORIGIN` and an `AUTH_ISSUERS` of their own. */
+const CERTAIN = /^(?:EARSHOT|PLATFORM|SIMULATOR|BARGE|SWEEP|CONFIRM|MEDIA|PAYLOAD|TEMPORAL|WORKER)_/;
+
 /** What is read besides the settings of the README's table: by the simulator, for the data, and by `@temporalio/envconfig`. */
 const ALSO_READ = [
   ...['EARSHOT_DATA_DIR', 'EARSHOT_CACHE_DIR'],
@@ -62,7 +65,10 @@ export function strangeNames(
     const begins = PREFIXES.test(written);
     const { nearest, distance } = nearestOf(written, known, begins ? Infinity : 2);
     if (nearest === undefined) return [];
-    const isMisspelt = nearest.length >= TELLING_LENGTH && distance <= (nearest.length >= VERY_TELLING_LENGTH ? 2 : 1);
+    const isMisspelt =
+      CERTAIN.test(nearest) &&
+      nearest.length >= TELLING_LENGTH &&
+      distance <= (nearest.length >= VERY_TELLING_LENGTH ? 2 : 1);
     const isLike = nearest.length >= SHORTEST && distance === 1;
     return isMisspelt || begins || isLike ? [{ name, nearest, isMisspelt }] : [];
   });
