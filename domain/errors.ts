@@ -50,11 +50,18 @@ export const WORKFLOW_FAILURE_TYPES = [
 export type WorkflowFailureType = (typeof WORKFLOW_FAILURE_TYPES)[number];
 
 /**
+ * `type` of an activity that failed before it began, because its worker lacks the key of its input: the name of `codec/`'s
+ * error, which the SDK makes the type. Nothing was sent.
+ */
+export const PAYLOAD_UNREADABLE = 'PayloadUnreadable';
+
+/**
  * `type` of a failed activity: the kinds of `PlatformFault`, `leg.pending` while a confirmation is waited for,
  * `channel.busy` while the platform's exclusive channel is, and `worker.stopping` where the worker ends that an
  * activity was to last as long as.
  */
 export type ActivityFailureType =
+  | typeof PAYLOAD_UNREADABLE
   | 'leg.pending'
   | 'channel.busy'
   | 'worker.stopping'

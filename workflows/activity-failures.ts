@@ -8,6 +8,7 @@ import {
 } from '@temporalio/workflow';
 import { z } from 'zod';
 import type { PlatformFailureDetails } from '../activities/platform-failure.js';
+import { PAYLOAD_UNREADABLE } from '../domain/errors.js';
 import type { ActivityFailureType } from '../domain/errors.js';
 
 /** Longest that a command sits out at a stretch; a platform that is throttled for longer is asked again, ms. */
@@ -58,7 +59,7 @@ export type StartFailure =
 /** What the failure of the one attempt says about the leg. When in doubt, it may have been made. */
 export function startFailure(error: unknown): StartFailure {
   const failure = applicationFailure(error);
-  if (failure !== undefined && hasType(failure, ['platform.throttled', 'platform.unreachable'])) {
+  if (failure !== undefined && hasType(failure, ['platform.throttled', 'platform.unreachable', PAYLOAD_UNREADABLE])) {
     const { retryAfterMs, since } = detailsOf(failure);
     return { kind: 'not-sent', message: failure.message, retryAfterMs, isAway: since !== undefined };
   }
@@ -82,6 +83,7 @@ export function mayTakeEffect(error: unknown): boolean {
     'platform.unreachable',
     'platform.not-ready',
     'platform.unauthorized',
+    PAYLOAD_UNREADABLE,
   ]);
 }
 
