@@ -49,7 +49,7 @@ export interface BenchOptions {
   readonly tell: (what: string) => void;
 }
 
-export const USAGE = `npm run bench -- [${PARTS.join('|')} …] [--quick] [--json FILE]`;
+export const USAGE = `npm run bench -- [${PARTS.join('|')} …] [--quick] [--sessions N] [--json FILE]`;
 
 const FULL = {
   channel: {
@@ -98,15 +98,20 @@ export function benchOptions(args: readonly string[]): BenchOptions {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+    options: { quick: { type: 'boolean', default: false }, sessions: { type: 'string' }, json: { type: 'string' } },
   });
   const parts = positionals.map((name) => {
     const part = PARTS.find((known) => known === name);
     if (part === undefined) throw new TypeError(`There is no part ${name}`);
     return part;
   });
+  const crowd = values.sessions === undefined ? undefined : Number(values.sessions);
+  if (crowd !== undefined && !(Number.isInteger(crowd) && crowd >= 100)) {
+    throw new TypeError(`--sessions must be a whole number from 100 on (given: ${JSON.stringify(values.sessions)})`);
+  }
   return {
     ...(values.quick ? QUICK : FULL),
+    ...(crowd === undefined ? {} : { crowd, endings: Math.round(crowd / 5) }),
     parts: parts.length === 0 ? PARTS : parts,
     json: values.json,
     tell: (what) => void process.stderr.write(`Measuring: ${what} …\n`),

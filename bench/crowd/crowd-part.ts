@@ -84,7 +84,8 @@ export async function measureCrowd(options: BenchOptions, cleanUp: CleanUp): Pro
 }
 
 function workerWith(stage: Stage, cached: number): Promise<BenchProcess> {
-  return stage.startWorker({ WORKER_CACHED_WORKFLOWS: String(cached) });
+  // A crowd in one worker's memory is more than V8 allows by itself.
+  return stage.startWorker({ WORKER_CACHED_WORKFLOWS: String(cached), NODE_OPTIONS: '--max-old-space-size=16384' });
 }
 
 async function gather(stage: Stage, size: number): Promise<Member[]> {
