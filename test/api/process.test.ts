@@ -142,9 +142,10 @@ test('settings that are wrong are named, with exit code 78', async () => {
   const wrong = start({ PORT: 'eighty', LOG_LEVEL: 'loud' });
   const open = start({ HOST: '0.0.0.0' });
   const config = join(folder, 'broken.toml');
-  await writeFile(config, '[profile\n');
+  await writeFile(config, '[profile.default]\napi_key = "a-key-of-the-cloud\n');
   const broken = start({ API_KEY: 'k', TEMPORAL_CONFIG_FILE: config });
   expect(await Promise.all([wrong.exit, open.exit, broken.exit])).toEqual([78, 78, 78]);
+  expect(broken.output()).not.toContain('a-key-of-the-cloud');
   expect(wrong.output()).toMatch(/PORT .*\n.*LOG_LEVEL /);
   expect(open.output()).toMatch(/HOST .*set API_KEY or AUTH_JWKS_URL too/);
   expect(broken.output()).toMatch(/^The Temporal connection is configured wrongly/);
