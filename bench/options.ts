@@ -68,8 +68,8 @@ const FULL = {
   lives: 150,
   crowd: 10_000,
   endings: 2_000,
-  stayMs: 30_000,
-  restMs: 15_000,
+  stayMs: 20_000,
+  restMs: 10_000,
 } as const;
 
 const QUICK = {
