@@ -148,7 +148,7 @@ const settingsSchema = z.object({
     .optional()
     .register(about, {
       meaning:
-        'Workflows that a worker keeps in memory (some 200 KiB each); the others are replayed when something happens to them; unset: what Temporal’s SDK takes from the memory that Node may use',
+        'Workflows that a worker keeps in memory (some 750 KiB each); the others are replayed when something happens to them; unset: what Temporal’s SDK takes from the memory that Node may use',
     }),
   workerDeploymentName: z
     .string()
