@@ -19,8 +19,11 @@ export class Retries implements GrpcRetryOptions {
 
   readonly delayFunction = (attempt: number): number => {
     const delayMs = Math.min(RETRY_PAUSE_MS, 50 * 2 ** attempt) * (0.8 + Math.random() * 0.4);
-    // The SDK sets its timer in this same turn of the loop, so this one comes after it, however busy the process is.
-    const made = sleep(delayMs + 1).then(() => void this.#planned.delete(made));
+    // A microtask comes once the SDK has set its timer, so that this one is set later, for longer, and comes after it, however
+    // busy the process is.
+    const made = Promise.resolve()
+      .then(() => sleep(delayMs + 1))
+      .then(() => void this.#planned.delete(made));
     this.#planned.add(made);
     return delayMs;
   };
