@@ -196,7 +196,7 @@ async function followMany(
   for (const id of GROUPS) await simulator.control('set-media-server-group', { id, capacity: LEGS });
   const sessions = new Map<string, RunningSession>();
   await aFewAtATime([...Array(LEGS).keys()], async (index) => {
-    const { interactionId } = await simulator.call(HOME_GROUP);
+    const interactionId = await simulator.call(HOME_GROUP);
     const group = groupOf(index);
     const { monitorSessionId } = await platform.startMonitor({ interactionId, mediaServerGroupId: group });
     sessions.set(monitorSessionId, runningSession(interactionId, monitorSessionId, group));

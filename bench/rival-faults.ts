@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aFewAtATime } from './a-few-at-a-time.js';
 import type { Contender } from './contest/contender.js';
-import type { Ledger } from './contest/platform-process.js';
+import type { Ledger } from './stage/simulator-process.js';
 import { isAccepted, isFinal } from './contest/service-client.js';
 import type { Action } from './contest/service-client.js';
 import { listen } from './contest/sessions.js';

@@ -1,5 +1,6 @@
 import type { FaultRow } from './rival-faults.js';
 import type { LatencyResult } from './rival-latency.js';
+import { table } from './section.js';
 
 /** The table of `npm run bench:rival`, as plain text. */
 export function latencyReport(environment: readonly string[], { rows, costs }: LatencyResult): string {
@@ -19,7 +20,7 @@ export function latencyReport(environment: readonly string[], { rows, costs }: L
     ...names.map((name) => short(of[name] ?? Number.NaN)),
     ...theirs.map((name) => ratio(of[ours], of[name])),
   ]);
-  return [...environment, '', ...table([head, ...body]), '', ...table([['', ...head.slice(1)], ...cost])].join('\n');
+  return [...environment, '', ...table(head, body), '', ...table(['', ...head.slice(1)], cost)].join('\n');
 }
 
 /** The table of `npm run bench:rival -- --faults`. */
@@ -28,7 +29,7 @@ export function faultReport(environment: readonly string[], rows: readonly Fault
     const names = Object.keys(of);
     const counts = [...new Set(Object.values(of).flatMap((one) => Object.keys(one)))];
     const body = counts.map((count) => [`  ${count}`, ...names.map((name) => String(of[name]?.[count] ?? ''))]);
-    return ['', ...table([[scenario, ...names], ...body])];
+    return ['', ...table([scenario, ...names], body)];
   });
   return [...environment, ...lines].join('\n');
 }
@@ -39,14 +40,4 @@ function short(value: number): string {
 
 function ratio(ours: number | undefined, theirs: number | undefined): string {
   return ours === undefined || theirs === undefined || theirs === 0 ? '' : (ours / theirs).toFixed(2);
-}
-
-/** First column to the left, the others to the right. */
-function table(lines: readonly (readonly string[])[]): string[] {
-  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  return lines.map((line) =>
-    line
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join('   '),
-  );
 }

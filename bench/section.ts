@@ -43,7 +43,7 @@ export function asText({ title, head, rows, notes, goals }: Section): string {
 }
 
 /** First column to the left, the others to the right. */
-function table(head: readonly string[], body: readonly (readonly string[])[]): string[] {
+export function table(head: readonly string[], body: readonly (readonly string[])[]): string[] {
   const lines = [head, ...body];
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines.map((line) =>

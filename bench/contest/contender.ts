@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { processorMs } from '../stage/bench-process.js';
 import type { PlatformProcess } from './platform-process.js';
 import type { ServiceClient } from './service-client.js';
 
@@ -27,17 +27,7 @@ export interface ContenderOptions {
   readonly sweepSeconds: number;
 }
 
-/** Ticks of `/proc`, a second; the same on every Linux. */
-const TICKS = 100;
-
 /** Processor time of a process, ms; 0 of one that is gone. */
 export function cpuMsOf(pid: number | undefined): number {
-  if (pid === undefined) return 0;
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS;
-  } catch {
-    return 0;
-  }
+  return (pid === undefined ? undefined : processorMs(pid)) ?? 0;
 }

@@ -6,7 +6,8 @@ import { runningOwner } from '../../scripts/supervisor/pid-file.js';
 import { until } from '../until.js';
 import { cpuMsOf } from './contender.js';
 import type { Contender, ContenderOptions } from './contender.js';
-import { CLIENT, PlatformProcess } from './platform-process.js';
+import { CLIENT } from '../stage/simulator-process.js';
+import { PlatformProcess } from './platform-process.js';
 import { ServiceClient } from './service-client.js';
 
 const PARTS = ['temporal', 'worker', 'api'] as const;

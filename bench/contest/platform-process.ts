@@ -1,49 +1,15 @@
-import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
-import { request } from 'undici';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
+import { CLIENT, forkSimulator, SimulatorProcess } from '../stage/simulator-process.js';
 
-/** The simulator's own client; all its credentials are public. */
-export const CLIENT = { id: 'earshot', secret: 'earshot-dev-secret' } as const;
-
-const ready = z.object({ type: z.literal('ready'), url: z.string() });
 const token = z.object({ access_token: z.string() });
-const added = z.object({ interactionId: z.string() });
 const legEvent = z.object({
   topic: z.literal('interaction.telephony.monitor'),
   data: z.object({ interactionId: z.string(), monitorSessionId: z.string(), status: z.string(), mode: z.string() }),
 });
 export type LegNews = z.infer<typeof legEvent>['data'];
-
-const ledgerPage = z.object({
-  requests: z.array(
-    z.object({
-      seq: z.number(),
-      at: z.string(),
-      action: z.string(),
-      interactionId: z.string().nullable(),
-      monitorSessionId: z.string().nullable(),
-      status: z.union([z.number(), z.string()]),
-    }),
-  ),
-  legs: z.array(
-    z.object({
-      monitorSessionId: z.string(),
-      interactionId: z.string(),
-      createdAt: z.string(),
-      endedAt: z.string().nullable(),
-      endedBy: z.string().nullable(),
-      modes: z.array(z.object({ mode: z.string(), at: z.string() })),
-    }),
-  ),
-  violations: z.array(z.object({ rule: z.string(), detail: z.string() })),
-  nextSince: z.number(),
-});
-export type Ledger = z.infer<typeof ledgerPage>;
-export type LegLife = Ledger['legs'][number];
 
 interface Waiter {
   readonly fits: (news: LegNews) => boolean;
@@ -51,46 +17,27 @@ interface Waiter {
 }
 
 /**
- * A simulator in a process of its own. What it does is heard of by its event stream, so that nobody has to ask while
- * something is measured; when it did it is read from its ledger afterwards.
+ * A simulator whose doings are heard of by its event stream, so that nobody has to ask while something is measured; when it
+ * did it is read from its ledger afterwards.
  */
-export class PlatformProcess {
+export class PlatformProcess extends SimulatorProcess {
   readonly #waiters = new Set<Waiter>();
 
   private constructor(
-    readonly url: string,
-    readonly child: ChildProcess,
+    url: string,
+    child: ChildProcess,
     private readonly socket: WebSocket,
   ) {
+    super(url, child);
     socket.on('message', (data: Buffer) => this.#hear(data));
   }
 
   /** @param activationMs from an accepted start to `active`, at most */
   static async start(activationMs: number): Promise<PlatformProcess> {
-    const child = fork(fileURLToPath(new URL('../../simulator/main.js', import.meta.url)), {
-      env: {
-        SIMULATOR_PORT: '0',
-        SIMULATOR_INTERACTIONS: '0',
-        SIMULATOR_CONTROL: 'on',
-        SIMULATOR_RATE_LIMIT: '10000000',
-        SIMULATOR_ACTIVATION_MIN_MS: '0',
-        SIMULATOR_ACTIVATION_MAX_MS: String(activationMs),
-        SIMULATOR_MEDIA_METRICS_SECONDS: '0',
-        LOG_LEVEL: 'silent',
-      },
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    });
-    const { url } = z
-      .tuple([ready])
-      .rest(z.unknown())
-      .parse(await once(child, 'message'))[0];
+    const { url, child } = await forkSimulator({ activationMs });
     const form = { grant_type: 'client_credentials', client_id: CLIENT.id, client_secret: CLIENT.secret };
-    const answer = await request(`${url}/api/v2/auth/token`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      body: new URLSearchParams(form).toString(),
-    });
-    const { access_token: bearer } = token.parse(await answer.body.json());
+    const answer = await fetch(`${url}/api/v2/auth/token`, { method: 'POST', body: new URLSearchParams(form) });
+    const { access_token: bearer } = token.parse(await answer.json());
     const socket = new WebSocket(`${url.replace('http', 'ws')}/api/v2/notifications/stream`, {
       headers: { authorization: `Bearer ${bearer}` },
     });
@@ -116,44 +63,9 @@ export class PlatformProcess {
     });
   }
 
-  /** Connects a call. */
-  async call(): Promise<string> {
-    return added.parse(await this.control('add-interaction')).interactionId;
-  }
-
-  /** One of the simulator's controls (simulator/README.md). */
-  async control(name: string, body: object = {}): Promise<unknown> {
-    const answer = await request(`${this.url}/_control/${name}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
-    if (answer.statusCode >= 300) throw new Error(`${name}: ${answer.statusCode} ${await answer.body.text()}`);
-    return answer.body.json();
-  }
-
-  /** What it has seen: all legs that fit, and the requests page by page. */
-  async ledger(
-    query: { interactionId?: string; action?: string; since?: number; limit?: number } = {},
-  ): Promise<Ledger> {
-    const parameters = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) parameters.set(name, String(value));
-    const answer = await request(`${this.url}/_control/ledger?${parameters.toString()}`);
-    return ledgerPage.parse(await answer.body.json());
-  }
-
-  /** How many faults have not hit yet. */
-  async faults(): Promise<readonly { readonly id: string; readonly hits: number }[]> {
-    const answer = await request(`${this.url}/_control/faults`);
-    return z.object({ faults: z.array(z.object({ id: z.string(), hits: z.number() })) }).parse(await answer.body.json())
-      .faults;
-  }
-
-  async close(): Promise<void> {
+  override async close(): Promise<void> {
     this.socket.terminate();
-    const exited = once(this.child, 'exit');
-    this.child.kill('SIGTERM');
-    await exited;
+    await super.close();
   }
 
   #hear(data: Buffer): void {

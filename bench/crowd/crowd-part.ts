@@ -96,7 +96,7 @@ async function gather(stage: Stage, size: number): Promise<Member[]> {
   const one = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
-      const { interactionId } = await stage.simulator.call();
+      const interactionId = await stage.simulator.call();
       const active = stage.legs.activeOn(interactionId);
       active.catch(() => undefined);
       await stage.post('/v1/sessions', { interactionId, supervisorId: SUPERVISOR });

@@ -84,7 +84,7 @@ async function measureStarts(
     for (const { name, start } of contestants) {
       if (start === undefined) continue;
       const calls = await aFewAtATime(Array.from({ length: concurrency * each }), () => stage.simulator.call());
-      const queue = calls.map(({ interactionId }) => interactionId);
+      const queue = [...calls];
       const sent = new Map<string, number>();
       await Promise.all(
         Array.from({ length: concurrency }, async () => {
@@ -105,7 +105,7 @@ async function measureStarts(
       });
       // The first round warms up.
       if (round >= 0) rounds.set(name, [...(rounds.get(name) ?? []), times]);
-      await aFewAtATime(calls, ({ interactionId }) => stage.simulator.control('end-interaction', { interactionId }));
+      await aFewAtATime(calls, (interactionId) => stage.simulator.control('end-interaction', { interactionId }));
     }
   }
   return {

@@ -7,6 +7,7 @@ import type { CleanUp } from '../clean-up.js';
 import { BenchProcess } from './bench-process.js';
 import { FLOOR_QUEUE } from '../floor/task-queue.js';
 import type { floorCommands, floorSession } from '../floor/workflows.js';
+import { CLIENT } from './simulator-process.js';
 import type { Stage } from './stage.js';
 
 /** A leg of its own that does as it is told. */
@@ -37,8 +38,8 @@ export async function floor(stage: Stage, cleanUp: CleanUp): Promise<Contestant 
       env: {
         TEMPORAL_ADDRESS: temporal.address,
         PLATFORM_BASE_URL: simulator.url,
-        PLATFORM_CLIENT_ID: simulator.clientId,
-        PLATFORM_CLIENT_SECRET: simulator.clientSecret,
+        PLATFORM_CLIENT_ID: CLIENT.id,
+        PLATFORM_CLIENT_SECRET: CLIENT.secret,
       },
       readyMessage: 'floor.ready',
     },
@@ -48,7 +49,7 @@ export async function floor(stage: Stage, cleanUp: CleanUp): Promise<Contestant 
     name: 'floor',
     pid,
     open: async () => {
-      const { interactionId } = await simulator.call();
+      const interactionId = await simulator.call();
       const { monitorSessionId } = await simulator.platform.startMonitor({ interactionId });
       await stage.legs.activeOn(interactionId);
       const leg = { interactionId, monitorSessionId };
@@ -117,7 +118,7 @@ async function openSession(
   { post, simulator, legs }: Stage,
   send: (sessionId: string, mode: MonitorMode) => Promise<void>,
 ): Promise<Commanded> {
-  const { interactionId } = await simulator.call();
+  const interactionId = await simulator.call();
   const sessionId = sessionWorkflowId(interactionId, SUPERVISOR);
   await post('/v1/sessions', { interactionId, supervisorId: SUPERVISOR }, { Prefer: 'wait=30' });
   const monitorSessionId = await legs.activeOn(interactionId);

@@ -67,7 +67,7 @@ export class Crew {
     rounds: readonly { readonly from: number; readonly to: number }[],
   ): Promise<number[][]> {
     const ofMembers = await aFewAtATime(this.#members, async ({ interactionId, monitorSessionId }) => {
-      const { legs } = await this.#stage.simulator.ledger({ interactionId });
+      const { legs } = await this.#stage.simulator.ledger({ interactionId, limit: 1 });
       const life = legs.find((leg) => leg.monitorSessionId === monitorSessionId);
       const sent = this.#sent.get(monitorSessionId) ?? [];
       // The first is the mode that it was made in.

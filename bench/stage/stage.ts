@@ -5,6 +5,7 @@ import { BenchProcess } from './bench-process.js';
 import type { CleanUp } from '../clean-up.js';
 import { LegWatch } from './leg-watch.js';
 import { LoneSimulator } from './lone-simulator.js';
+import { CLIENT } from './simulator-process.js';
 import { NAMESPACE, startTemporal } from './temporal-server.js';
 
 /** The key of the API under test; nobody else can reach it. */
@@ -37,7 +38,7 @@ export async function openStage(cleanUp: CleanUp, sampleEverySeconds = 0): Promi
   const { serverVersion } = await connection.workflowService.getSystemInfo({});
 
   const simulator = await LoneSimulator.start(sampleEverySeconds);
-  cleanUp.add(() => simulator[Symbol.asyncDispose]());
+  cleanUp.add(() => simulator.close());
   const legs = await LegWatch.start(simulator, cleanUp);
   const api = await BenchProcess.start(
     {
@@ -64,8 +65,8 @@ export async function openStage(cleanUp: CleanUp, sampleEverySeconds = 0): Promi
           env: {
             TEMPORAL_ADDRESS: address,
             PLATFORM_BASE_URL: simulator.url,
-            PLATFORM_CLIENT_ID: simulator.clientId,
-            PLATFORM_CLIENT_SECRET: simulator.clientSecret,
+            PLATFORM_CLIENT_ID: CLIENT.id,
+            PLATFORM_CLIENT_SECRET: CLIENT.secret,
             WORKER_METRICS_PORT: 'off',
             // Nobody may expire for having to wait on a machine that is meant to be busy.
             CONFIRM_TIMEOUT_SECONDS: '600',
@@ -77,7 +78,7 @@ export async function openStage(cleanUp: CleanUp, sampleEverySeconds = 0): Promi
         cleanUp,
       ),
     violations: async () => {
-      const { violations } = await simulator.ledger({ since: Number.MAX_SAFE_INTEGER });
+      const { violations } = await simulator.ledger({ limit: 1 });
       return violations.map(({ rule, detail }) => `${rule} (${detail})`);
     },
     post: async (path, body, headers = {}) => {
