@@ -6,7 +6,13 @@ import type { Logger } from 'pino';
 import type { HintSource } from '../bus/hints.js';
 import { hintsFromSupervisor, tellSupervisor } from '../bus/process-bus.js';
 import { hintChannel, hintsFromRedis, onceInRedis, RedisConnection, toLog } from '../bus/redis-bus.js';
-import { clientCodec, onceAMinute, payloadEncryption, remoteCodec } from '../codec/payload-encryption.js';
+import {
+  clientCodec,
+  encryptingKeyId,
+  payloadEncryption,
+  remoteCodec,
+  toLogOnceAMinute,
+} from '../codec/payload-encryption.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { apiSettings, doubtfulNames, SettingsError } from '../domain/settings.js';
 import type { ApiSettings } from '../domain/settings.js';
@@ -44,7 +50,7 @@ async function main(): Promise<boolean> {
   addProcessMetrics(metrics.registry);
   const credentials = await credentialsOf(settings, log);
   const encryption = payloadEncryption(settings);
-  const unreadable = onceAMinute((trouble) => log.warn({ err: trouble, keyId: trouble.keyId }, 'payload.unreadable'));
+  const unreadable = toLogOnceAMinute(log);
   const connection = prepareConnection(settings, {
     codec: clientCodec(encryption, unreadable),
     interceptor: tracing?.clientInterceptor,
@@ -72,7 +78,7 @@ async function main(): Promise<boolean> {
       stopping,
     });
     const { server, url } = await bind(api, settings);
-    const encrypts = encryption.encrypts ? encryption.keys[0]?.id : undefined;
+    const encrypts = encryptingKeyId(encryption);
     log.info({ url, temporal: address, namespace, encrypts }, 'api.ready');
     tellSupervisor({ type: 'ready', url });
 

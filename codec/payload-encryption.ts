@@ -1,4 +1,5 @@
 import { DefaultFailureConverter, defaultFailureConverter } from '@temporalio/common';
+import type { Logger } from 'pino';
 import { EncryptionCodec } from './encryption-codec.js';
 import { readPayloadKeys } from './payload-keys.js';
 import type { PayloadKey } from './payload-keys.js';
@@ -27,6 +28,11 @@ export function payloadEncryption({
 }): PayloadEncryption {
   if (payloadKeysFile === undefined) return NO_ENCRYPTION;
   return { keys: readPayloadKeys(payloadKeysFile), encrypts: wanted !== 'off' };
+}
+
+/** The id of the key that encrypts; `undefined` where nothing is encrypted. */
+export function encryptingKeyId({ keys, encrypts }: PayloadEncryption): string | undefined {
+  return encrypts ? keys[0]?.id : undefined;
 }
 
 /** For a `Client`: what can't be read is told of, and a value that says so takes its place. */
@@ -61,6 +67,11 @@ export function encryptFailures(): void {
 
 /** How often the same trouble is told, ms. */
 const TOLD_EVERY_MS = 60_000;
+
+/** Has payloads that can't be read in the log, of each key once a minute. */
+export function toLogOnceAMinute(log: Pick<Logger, 'warn'>): (trouble: PayloadUnreadable) => void {
+  return onceAMinute((trouble) => log.warn({ err: trouble, keyId: trouble.keyId }, 'payload.unreadable'));
+}
 
 /** Tells of payloads that can't be read, of each key once a minute: there may be thousands. */
 export function onceAMinute(tell: (trouble: PayloadUnreadable) => void): (trouble: PayloadUnreadable) => void {

@@ -9,7 +9,7 @@ import type { HintSink } from '../bus/hints.js';
 import { hintsToSupervisor, tellSupervisor } from '../bus/process-bus.js';
 import { hintChannel, hintsToRedis, RedisConnection, toLog } from '../bus/redis-bus.js';
 import { sampleBatches } from '../bus/samples.js';
-import { clientCodec, onceAMinute, payloadEncryption } from '../codec/payload-encryption.js';
+import { clientCodec, encryptingKeyId, payloadEncryption, toLogOnceAMinute } from '../codec/payload-encryption.js';
 import { temporalConfig } from '../directory/temporal-config.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import type { Logger } from 'pino';
@@ -50,7 +50,7 @@ async function main(): Promise<boolean> {
   else installRuntimeLog(log);
 
   const encryption = payloadEncryption(settings);
-  const onUnreadable = onceAMinute((trouble) => log.warn({ err: trouble, keyId: trouble.keyId }, 'payload.unreadable'));
+  const onUnreadable = toLogOnceAMinute(log);
 
   const stop = stopRequest();
   const metrics = new WorkerMetrics();
@@ -131,7 +131,7 @@ async function main(): Promise<boolean> {
         readiness.started((limitMs) =>
           connection.withDeadline(Date.now() + limitMs, () => connection.workflowService.getSystemInfo({})),
         );
-        const encrypts = encryption.encrypts ? encryption.keys[0]?.id : undefined;
+        const encrypts = encryptingKeyId(encryption);
         log.info({ taskQueue, namespace, encrypts, metrics: shown?.url, ...deployment }, 'worker.ready');
         tellSupervisor({ type: 'ready', url: shown?.url });
         if (stop.isRequested()) worker.shutdown();
