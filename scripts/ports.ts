@@ -34,6 +34,11 @@ export async function checkPorts(wishes: readonly PortWish[]): Promise<PortCheck
   return faults.length > 0 ? { ok: false, faults } : { ok: true, ports };
 }
 
+/** A port of loopback that is free now. @param taken ports that somebody has been given already */
+export function freePort(taken: ReadonlySet<number> = new Set()): Promise<number> {
+  return listenOnce({ setting: '', host: '127.0.0.1', port: 0 }, taken);
+}
+
 async function listenOnce({ host, port }: PortWish, taken: ReadonlySet<number>): Promise<number> {
   const server = createServer();
   try {

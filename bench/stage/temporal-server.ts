@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { freePort } from '../../scripts/ports.js';
 import { devServerArguments, devServerReady } from '../../scripts/temporal-server/dev-server.js';
 import { provisionTemporalCli } from '../../scripts/temporal-server/provision.js';
 import type { CleanUp } from '../clean-up.js';
@@ -35,14 +35,4 @@ export async function startTemporal(cleanUp: CleanUp): Promise<{ readonly addres
   await Promise.race([devServerReady(address, NAMESPACE, AbortSignal.timeout(BOOT_LIMIT_MS)), endedEarly]);
   if (server.pid === undefined) throw new Error("Temporal's server has no process id");
   return { address, pid: server.pid };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('Expected a port, got none');
-  return address.port;
 }

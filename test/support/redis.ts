@@ -2,7 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { checkPorts } from '../../scripts/ports.js';
+import { freePort } from '../../scripts/ports.js';
 import { until } from './until.js';
 
 function isInstalled(): boolean {
@@ -23,10 +23,7 @@ export class Redis implements AsyncDisposable {
   private constructor(private readonly port: number) {}
 
   static async start(): Promise<Redis> {
-    const check = await checkPorts([{ setting: 'REDIS', host: '127.0.0.1', port: 0 }]);
-    const port = check.ok ? check.ports.get('REDIS') : undefined;
-    if (port === undefined) throw new Error('there is no free port');
-    const redis = new Redis(port);
+    const redis = new Redis(await freePort());
     await redis.start();
     return redis;
   }

@@ -1,11 +1,9 @@
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { z } from 'zod';
 import { mutexWorkflowId, sessionWorkflowId } from '../../domain/identifiers.js';
+import { freePort } from '../../scripts/ports.js';
 import { startApi } from '../api/api-world.js';
 import type { RunningApi } from '../api/api-world.js';
 import { figure } from '../support/figures.js';
@@ -150,13 +148,4 @@ async function requests(which: RegExp): Promise<number> {
     .filter(([, labels = '']) => labels.includes('service_name="frontend"') && labels.includes('namespace="default"'))
     .filter(([, labels = '']) => which.test(labels))
     .reduce((sum, [, , count = '']) => sum + Number(count), 0);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = z.object({ port: z.number() }).parse(server.address());
-  server.close();
-  await once(server, 'close');
-  return port;
 }
