@@ -11,7 +11,7 @@ import {
   encryptingKeyId,
   payloadEncryption,
   remoteCodec,
-  toLogOnceAMinute,
+  onceAMinute,
 } from '../codec/payload-encryption.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import { apiSettings, doubtfulNames, SettingsError } from '../domain/settings.js';
@@ -50,7 +50,7 @@ async function main(): Promise<boolean> {
   addProcessMetrics(metrics.registry);
   const credentials = await credentialsOf(settings, log);
   const encryption = payloadEncryption(settings);
-  const unreadable = toLogOnceAMinute(log);
+  const unreadable = onceAMinute((trouble) => log.warn({ err: trouble, keyId: trouble.keyId }, 'payload.unreadable'));
   const connection = prepareConnection(settings, {
     codec: clientCodec(encryption, unreadable),
     interceptor: tracing?.clientInterceptor,

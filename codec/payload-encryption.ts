@@ -1,5 +1,4 @@
 import { DefaultFailureConverter, defaultFailureConverter } from '@temporalio/common';
-import type { Logger } from 'pino';
 import { EncryptionCodec } from './encryption-codec.js';
 import { readPayloadKeys } from './payload-keys.js';
 import type { PayloadKey } from './payload-keys.js';
@@ -67,11 +66,6 @@ export function encryptFailures(): void {
 
 /** How often the same trouble is told, ms. */
 const TOLD_EVERY_MS = 60_000;
-
-/** Has payloads that can't be read in the log, of each key once a minute. */
-export function toLogOnceAMinute(log: Pick<Logger, 'warn'>): (trouble: PayloadUnreadable) => void {
-  return onceAMinute((trouble) => log.warn({ err: trouble, keyId: trouble.keyId }, 'payload.unreadable'));
-}
 
 /** Tells of payloads that can't be read, of each key once a minute: there may be thousands. */
 export function onceAMinute(tell: (trouble: PayloadUnreadable) => void): (trouble: PayloadUnreadable) => void {

@@ -9,7 +9,7 @@ import type { HintSink } from '../bus/hints.js';
 import { hintsToSupervisor, tellSupervisor } from '../bus/process-bus.js';
 import { hintChannel, hintsToRedis, RedisConnection, toLog } from '../bus/redis-bus.js';
 import { sampleBatches } from '../bus/samples.js';
-import { clientCodec, encryptingKeyId, payloadEncryption, toLogOnceAMinute } from '../codec/payload-encryption.js';
+import { clientCodec, encryptingKeyId, onceAMinute, payloadEncryption } from '../codec/payload-encryption.js';
 import { temporalConfig } from '../directory/temporal-config.js';
 import { CannotStart, CONFIGURATION_EXIT_CODE } from '../domain/cannot-start.js';
 import type { Logger } from 'pino';
@@ -50,7 +50,7 @@ async function main(): Promise<boolean> {
   else installRuntimeLog(log);
 
   const encryption = payloadEncryption(settings);
-  const onUnreadable = toLogOnceAMinute(log);
+  const onUnreadable = onceAMinute((trouble) => log.warn({ err: trouble, keyId: trouble.keyId }, 'payload.unreadable'));
 
   const stop = stopRequest();
   const metrics = new WorkerMetrics();
